@@ -1,0 +1,20 @@
+"""Scores of predictions against references, as the published evaluations define them."""
+
+from typing import TYPE_CHECKING
+
+from keras_bert import _lazy
+
+_lazy.require_tensorflow(__name__)
+
+if TYPE_CHECKING:
+    from keras_bert.metrics.correlation import PearsonCorrelation as PearsonCorrelation
+    from keras_bert.metrics.scores import accuracy as accuracy
+    from keras_bert.metrics.scores import f1 as f1
+    from keras_bert.metrics.scores import f1_macro as f1_macro
+    from keras_bert.metrics.scores import f1_micro as f1_micro
+    from keras_bert.metrics.scores import matthews as matthews
+    from keras_bert.metrics.scores import mean_squared_error as mean_squared_error
+    from keras_bert.metrics.scores import pearson as pearson
+    from keras_bert.metrics.scores import spearman as spearman
+else:
+    __getattr__, __dir__, __all__ = _lazy.attach(__name__)

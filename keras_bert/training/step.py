@@ -1,0 +1,220 @@
+"""One step of training, with the same numbers on one device and on many, whole or in parts."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+class LossTerm:
+    """One output's loss as a sum and what it is divided by, so that both can be added up over replicas and parts.
+
+    Args:
+        loss: `keras.losses.Loss`, a function of `(y_true, y_pred)`, or a name of either.
+        share: float, default 1.0. The term's share in the whole loss.
+
+    Raises:
+        ValueError: the loss is not reduced to one number.
+    """
+
+    def __init__(self, loss, share: float = 1.0):
+        self.loss = keras.losses.get(loss)
+        self.share = share
+        self.reduction = getattr(self.loss, "reduction", "sum_over_batch_size")
+        if self.reduction in (None, "none"):
+            raise ValueError(
+                "A loss must be reduced to one number. Received: reduction=None. "
+                "Use reduction='mean_with_sample_weight' or 'sum_over_batch_size'."
+            )
+
+    def values(self, y_true, y_pred):
+        """Gives the loss of every element: float32 `(B,)`, or more dimensions where a row has many predictions."""
+        y_pred = ops.cast(y_pred, "float32")
+        compute = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
+        return ops.cast(compute(y_true, y_pred), "float32")
+
+    def total(self, values, weights):
+        """Sums the values `(B, ...)`, weighted by `(B,)` or by as many weights as values."""
+        return ops.sum(values * _expand(weights, values))
+
+    def count(self, weights, is_real, values):
+        """Gives what the total of a batch is divided by.
+
+        Args:
+            weights: float tensor `(B,)` or of the rank of `values`; 0 in rows that are not real.
+            is_real: bool tensor `(B,)`. False for rows that only fill a batch up.
+            values: float tensor, the loss values of any rows: they tell how many a row has.
+
+        Returns:
+            Float scalar.
+        """
+        if self.reduction == "sum":
+            return ops.ones(())
+        counted = weights if self.reduction == "mean_with_sample_weight" else ops.cast(is_real, "float32")
+        per_row = ops.cast(ops.prod(ops.shape(values)[len(counted.shape) :]), "float32")
+        return ops.sum(counted) * per_row
+
+
+def loss_terms(losses, shares=None) -> dict:
+    """Makes the terms of a loss.
+
+    Args:
+        losses: one loss, or a dict of output name to loss.
+        shares: dict of output name to float, optional.
+
+    Returns:
+        dict of output name, None for a single output, to `LossTerm`.
+    """
+    if not isinstance(losses, dict):
+        return {None: LossTerm(losses)}
+    return {name: LossTerm(loss, (shares or {}).get(name, 1.0)) for name, loss in losses.items()}
+
+
+class ExactStepModel(keras.Model):
+    """A model whose training and test steps are exact under every `tf.distribute` strategy.
+
+    Stock Keras averages per-replica means, clips before the gradients are added up, and cannot accumulate under a
+    strategy. Here sums and counts are added up over the replicas, then gradients, which are then clipped, then
+    applied. A batch is cut into `gradient_accumulation_steps` parts that are computed one after another: the same
+    update from a fraction of the memory, and the schedule counts updates.
+
+    A subclass sets `loss_terms` (see `loss_terms()`) and `gradient_accumulation_steps` when it compiles. Inputs are
+    dicts with `padding_mask`: rows of padding only fill a batch up and count nowhere.
+    """
+
+    def train_step(self, data):
+        parts = _split_rows(data, self.gradient_accumulation_steps)
+        variables = self.trainable_variables
+        gradients, shares, counts = None, 0.0, None
+        for x, y, weights in parts:
+            with tf.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                values = self._loss_values(y, y_pred)
+                if counts is None:
+                    # What sums are divided by depends on the data alone: known before the other parts are computed.
+                    counts = _all_reduce(self._counts(data, values))
+                share = self._share(values, x, weights, counts, len(parts))
+                scaled = self.optimizer.scale_loss(share)
+            part = [g if g is None else tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)]
+            gradients = part if gradients is None else _add(gradients, part)
+            shares += share
+            self._update_metrics(x, y, y_pred, weights)
+        _apply_gradients(self.optimizer, gradients, variables)
+        return self._logs(shares, counts)
+
+    def test_step(self, data):
+        x, y, weights = data
+        y_pred = self(x, training=False)
+        values = self._loss_values(y, y_pred)
+        counts = _all_reduce(self._counts(data, values))
+        self._update_metrics(x, y, y_pred, weights)
+        return self._logs(self._share(values, x, weights, counts), counts)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Gives the loss of a batch on one device, by the step's own formula."""
+        weights = tf.ones((tf.shape(x["padding_mask"])[0],)) if sample_weight is None else sample_weight
+        values = self._loss_values(y, y_pred)
+        return self._share(values, x, weights, self._counts((x, y, weights), values))
+
+    def _loss_values(self, y, y_pred):
+        return {
+            name: term.values(*((y, y_pred) if name is None else (y[name], y_pred[name])))
+            for name, term in self.loss_terms.items()
+        }
+
+    def _counts(self, data, values):
+        x, _, weights = data
+        is_real = _is_real(x)
+        return {
+            name: term.count(_term_weights(weights, name, is_real), is_real, values[name])
+            for name, term in self.loss_terms.items()
+        }
+
+    def _share(self, values, x, weights, counts, parts=1):
+        """This part's share of the whole batch's loss: the shares of all parts and replicas add up to it."""
+        is_real = _is_real(x)
+        share = tf.add_n(
+            [
+                term.share
+                * tf.math.divide_no_nan(
+                    term.total(values[name], _term_weights(weights, name, is_real)), counts[name]
+                )
+                for name, term in self.loss_terms.items()
+            ]
+        )
+        return share + tf.add_n(self.losses) / (_replica_count() * parts) if self.losses else share
+
+    def _update_metrics(self, x, y, y_pred, weights):
+        if _replica_count() > 1 and not self.jit_compile:
+            is_real = _is_real(x)
+            y, y_pred, weights = tf.nest.map_structure(
+                lambda t: tf.boolean_mask(t, is_real), (y, y_pred, weights)
+            )
+        self.compute_metrics(x, y, y_pred, weights)
+
+    def _logs(self, share, counts):
+        # Weighted by what it was divided by, so that the epoch's loss is the loss over all its examples.
+        replicas = _replica_count()
+        count = counts[next(iter(counts))]
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(share * replicas, sample_weight=count / replicas)
+        return self.get_metrics_result()
+
+
+def _is_real(x):
+    return tf.reduce_any(x["padding_mask"] != 0, axis=1)
+
+
+def _term_weights(weights, name, is_real):
+    weights = tf.cast(weights[name] if isinstance(weights, dict) else weights, tf.float32)
+    return weights * _expand(tf.cast(is_real, tf.float32), weights)
+
+
+def _expand(x, like):
+    return tf.reshape(x, tf.concat([tf.shape(x), tf.ones((like.shape.rank - x.shape.rank,), tf.int32)], 0))
+
+
+def _replica_count():
+    replica = tf.distribute.get_replica_context()
+    return replica.num_replicas_in_sync if replica is not None else 1
+
+
+def _all_reduce(tensors):
+    if _replica_count() == 1:
+        return tensors
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tensors)
+
+
+def _split_rows(data, parts):
+    if parts == 1:
+        return [data]
+    rows = tf.shape(data[0]["padding_mask"])[0]
+    bounds = [rows * i // parts for i in range(parts + 1)]
+    return [
+        tf.nest.map_structure(lambda x, low=low, high=high: x[low:high], data)
+        for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+
+
+def _add(gradients, others):
+    return [a if b is None else a + b for a, b in zip(gradients, others, strict=True)]
+
+
+def _apply_gradients(optimizer, gradients, variables):
+    known = [(g, v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+    gradients, variables = [g for g, _ in known], [v for _, v in known]
+    replicas = _replica_count()
+    if replicas > 1:
+        # Keras clips what it is given and then adds up over the replicas: it gets equal shares of what is clipped.
+        gradients = [g / replicas for g in _clip(optimizer, _all_reduce(gradients))]
+    optimizer.apply(gradients, variables)
+
+
+def _clip(optimizer, gradients):
+    if optimizer.global_clipnorm:
+        return tf.clip_by_global_norm(gradients, optimizer.global_clipnorm)[0]
+    if optimizer.clipnorm:
+        return [tf.clip_by_norm(g, optimizer.clipnorm) for g in gradients]
+    if optimizer.clipvalue:
+        return [tf.clip_by_value(g, -optimizer.clipvalue, optimizer.clipvalue) for g in gradients]
+    return gradients
