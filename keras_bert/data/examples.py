@@ -1,0 +1,191 @@
+"""From what a user passes to `fit`, `evaluate` and `predict` to batches of encoder inputs."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.data.inputs import INPUTS, check_names, checked_features, row_count
+from keras_bert.text.preprocessor import BertPreprocessor
+
+
+def batches(
+    x,
+    y=None,
+    sample_weight=None,
+    *,
+    preprocessor: BertPreprocessor | None,
+    encode_labels: Callable,
+    class_weight=None,
+    batch_size: int | None = None,
+    shuffle: bool = False,
+    padding: str | None = None,
+    rows_multiple: int = 1,
+) -> tf.data.Dataset:
+    """Makes batches of (encoder inputs, labels, weights) from texts, ready inputs or a dataset of either.
+
+    Args:
+        x: texts, pairs `(a, b)`, a dict of arrays, or a `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`.
+        y: labels, as the task takes them; None with a dataset.
+        sample_weight: floats `(n,)`, optional.
+        preprocessor: `BertPreprocessor`, or None where `x` holds encoder inputs.
+        encode_labels: callable of an array or tensor of labels; gives numbers.
+        class_weight: float tensor `(C,)`, optional. A weight a class, for integer labels.
+        batch_size: int, default 32.
+        shuffle: bool, default False. Another order every epoch; a dataset keeps its own.
+        padding: str, optional. In the place of the preprocessor's own.
+        rows_multiple: int, default 1. Rows of weight 0 fill batches up to a multiple.
+
+    Returns:
+        `tf.data.Dataset` of (dict, labels, weights `(B,)`).
+
+    Raises:
+        ValueError: for inputs that do not fit together.
+    """
+    if isinstance(x, tf.data.Dataset):
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                "`y` and `sample_weight` must come with the dataset, as (x, y, sample_weight). "
+                "Received: a dataset and one of them. Zip them into it."
+            )
+        dataset = _batched(x, batch_size or 32)
+    else:
+        dataset = _from_arrays(x, y, sample_weight, encode_labels, batch_size or 32, shuffle)
+
+    @tf.autograph.experimental.do_not_convert  # nothing here needs it, and it takes seconds
+    def prepare(x, y, weight=None):
+        features = x if isinstance(x, dict) else _preprocess(preprocessor, x, padding)
+        y = encode_labels(y)
+        rows = tf.shape(features["token_ids"])[0]
+        weight = tf.ones((rows,)) if weight is None else tf.cast(weight, tf.float32)
+        if class_weight is not None:
+            classes = tf.argmax(y, axis=1, output_type=tf.int32) if y.shape.rank == 2 else y
+            weight *= tf.gather(class_weight, classes)
+        example = ({name: tf.cast(features[name], tf.int32) for name in INPUTS}, y, weight)
+        return example if rows_multiple == 1 else _fill_up(example, rows_multiple)
+
+    return dataset.map(prepare, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _preprocess(preprocessor, x, padding):
+    if preprocessor is None:
+        raise ValueError("A model without a preprocessor takes dicts of encoder inputs. Received: texts.")
+    return preprocessor.pack(preprocessor.tokenize(x), padding)
+
+
+def _from_arrays(x, y, sample_weight, encode_labels, batch_size, shuffle):
+    features, y, sample_weight = _checked_arrays(x, y, sample_weight)
+    parts = (features, encode_labels(y)) + (() if sample_weight is None else (sample_weight,))
+    rows = row_count(features)
+    dataset = tf.data.Dataset.from_tensor_slices(parts)
+    if shuffle:
+        dataset = dataset.shuffle(rows)
+    return dataset.batch(batch_size)
+
+
+def _checked_arrays(x, y, sample_weight):
+    features = checked_features(x)
+    rows = row_count(features)
+    if rows == 0:
+        raise ValueError("There must be at least one example. Received: an empty list.")
+    if y is None:
+        raise ValueError("Labels must be given as `y`. Received: y=None.")
+    y = _as_array(y)
+    if sample_weight is not None:
+        sample_weight = np.asarray(sample_weight, "float32")
+    for name, part in (("y", y), ("sample_weight", sample_weight)):
+        if part is not None and (part.ndim == 0 or len(part) != rows):
+            found = "one value" if part.ndim == 0 else len(part)
+            raise ValueError(f"`{name}` must have a row for each text. Received: {found} for {rows} texts.")
+    return features, y, sample_weight
+
+
+def _as_array(values):
+    try:
+        return np.asarray(values)
+    except ValueError:
+        array = np.empty(len(values), object)
+        array[:] = values
+        return array
+
+
+def _batched(dataset, batch_size):
+    """Sees to it that a user's dataset gives batches of (x, y[, weight])."""
+    spec = dataset.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        raise ValueError(
+            "A dataset must give (x, y) or (x, y, sample_weight); pairs of texts are ((a, b), y). "
+            f"Received: {spec}."
+        )
+    first = tf.nest.flatten(spec[0])[0]
+    is_ready = isinstance(spec[0], dict)
+    if is_ready:
+        check_names(spec[0])
+    if first.shape.rank == (1 if is_ready else 0):
+        return dataset.batch(batch_size)
+    return dataset
+
+
+def _fill_up(example, multiple):
+    """Adds rows of weight 0, so that every replica gets as many."""
+    rows = tf.shape(example[2])[0]
+    extra = -rows % multiple
+
+    def pad(x):
+        return tf.pad(x, [[0, extra]] + [[0, 0]] * (x.shape.rank - 1))
+
+    return tf.nest.map_structure(pad, example)
+
+
+def count_steps(dataset: tf.data.Dataset) -> int:
+    """Counts the batches of an epoch, by going through the data where tf.data does not know.
+
+    Args:
+        dataset: `tf.data.Dataset`.
+
+    Returns:
+        int.
+
+    Raises:
+        ValueError: the dataset never ends.
+    """
+    count = int(dataset.cardinality())
+    if count == tf.data.INFINITE_CARDINALITY:
+        raise ValueError("An endless dataset needs `steps_per_epoch`. Received: steps_per_epoch=None.")
+    if count == tf.data.UNKNOWN_CARDINALITY:
+        count = int(dataset.reduce(np.int64(0), lambda n, *_: n + 1))
+    return count
+
+
+def split(x, y, sample_weight, validation_split: float):
+    """Takes the last part of the examples for validation, as Keras does, before anything is shuffled.
+
+    Args:
+        x: texts, pairs, or a dict of arrays.
+        y: labels.
+        sample_weight: floats, or None.
+        validation_split: float in (0, 1).
+
+    Returns:
+        Two tuples `(x, y, sample_weight)`.
+
+    Raises:
+        ValueError: for a dataset, or if one of the parts were empty.
+    """
+    if isinstance(x, tf.data.Dataset):
+        raise ValueError("`validation_split` needs texts or arrays. Received: a dataset. Use `take` and `skip`.")
+    features, y, sample_weight = _checked_arrays(x, y, sample_weight)
+    rows = row_count(features)
+    kept = math.floor(rows * (1 - validation_split))
+    if not 0 < validation_split < 1 or kept in (0, rows):
+        raise ValueError(
+            "`validation_split` must leave examples on both sides. "
+            f"Received: validation_split={validation_split} of {rows}."
+        )
+
+    def part(low, high):
+        weights = None if sample_weight is None else sample_weight[low:high]
+        return tf.nest.map_structure(lambda t: t[low:high], features), y[low:high], weights
+
+    return part(0, kept), part(kept, rows)

@@ -1,0 +1,74 @@
+"""What a user passes as `x`: texts, pairs of texts, or the encoder's inputs, checked at the border."""
+
+import tensorflow as tf
+
+from keras_bert.text.preprocessor import as_segments
+
+INPUTS = ("token_ids", "segment_ids", "padding_mask")
+
+
+def checked_features(x):
+    """Checks texts or ready inputs.
+
+    Args:
+        x: texts, pairs, or a dict of arrays.
+
+    Returns:
+        Dict of tensors, a string tensor `(n,)`, or a tuple of two.
+
+    Raises:
+        ValueError: an input is missing, or they do not fit together.
+    """
+    if not isinstance(x, dict):
+        segments = as_segments(x)
+        return segments if len(segments) == 2 else segments[0]
+    check_names(x)
+    features = {name: tf.cast(tf.convert_to_tensor(x[name]), tf.int32) for name in INPUTS}
+    shapes = {name: tuple(tensor.shape) for name, tensor in features.items()}
+    if len(set(shapes.values())) != 1 or len(shapes["token_ids"]) != 2:
+        raise ValueError(f"Ready inputs must have one shape, (rows, tokens). Received: {shapes}.")
+    return features
+
+
+def check_names(x: dict) -> None:
+    """Refuses ready inputs, or their specs, that are not complete.
+
+    Args:
+        x: dict.
+
+    Raises:
+        ValueError: an input is missing.
+    """
+    missing = [name for name in INPUTS if name not in x]
+    if missing:
+        raise ValueError(
+            f"Ready inputs must hold {', '.join(INPUTS)}. Received: {', '.join(map(str, x))}. "
+            f"Add {', '.join(missing)}: the preprocessor makes them."
+        )
+
+
+def holds_pairs(x) -> bool | None:
+    """Tells whether examples are pairs of texts.
+
+    Args:
+        x: as in `batches`.
+
+    Returns:
+        bool; None for encoder inputs.
+    """
+    if isinstance(x, tf.data.Dataset):
+        x = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
+        return None if isinstance(x, dict) else isinstance(x, tuple)
+    return None if isinstance(x, dict) else len(as_segments(x)) == 2
+
+
+def row_count(features) -> int:
+    """Counts examples.
+
+    Args:
+        features: what `checked_features` gives.
+
+    Returns:
+        int.
+    """
+    return int(tf.nest.flatten(features)[0].shape[0])

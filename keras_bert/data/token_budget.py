@@ -1,0 +1,95 @@
+"""Batches of about equal work, for predictions."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.data.inputs import INPUTS, check_names, checked_features, row_count
+from keras_bert.text.preprocessor import BertPreprocessor, as_segments
+
+_WINDOW = 16384
+_TOKENS_PER_BATCH = 2048
+
+
+def windows(x, preprocessor: BertPreprocessor | None, pairs: bool | None = None):
+    """Cuts what is to be predicted into windows that fit into memory; within one, texts are sorted by length.
+
+    Args:
+        x: texts, pairs, a dict of arrays, or a `tf.data.Dataset` of them, batched or not, with or without labels.
+        preprocessor: `BertPreprocessor`, or None where `x` holds encoder inputs.
+        pairs: bool, or None. False for a model of single texts: two strings of a dataset are then a text and a label.
+
+    Yields:
+        Dicts of encoder inputs, or tuples of string tensors, of at most 16,384 rows; none is empty.
+
+    Raises:
+        ValueError: texts for a model without a preprocessor, or inputs that do not fit together.
+    """
+    if isinstance(x, tf.data.Dataset):
+        parts = _dataset_windows(x, pairs)
+    else:
+        features = checked_features(x)
+        rows = row_count(features)
+        parts = (
+            tf.nest.map_structure(lambda t, low=low: t[low : low + _WINDOW], features)
+            for low in range(0, rows, _WINDOW)
+        )
+    for part in parts:
+        if not isinstance(part, dict) and preprocessor is None:
+            raise ValueError("A model without a preprocessor takes dicts of encoder inputs. Received: texts.")
+        yield part if isinstance(part, dict) else as_segments(part)
+
+
+def _dataset_windows(dataset, pairs):
+    spec = dataset.element_spec
+    is_pair = isinstance(spec, tuple) and len(spec) == 2 and pairs is not False
+    is_pair = is_pair and all(isinstance(part, tf.TensorSpec) and part.dtype == tf.string for part in spec)
+    if isinstance(spec, tuple) and not is_pair:  # (x, y) or (x, y, sample_weight): only x counts
+        dataset = dataset.map(lambda x, *_: x)
+        spec = spec[0]
+    if isinstance(spec, dict):
+        check_names(spec)
+        if spec[INPUTS[0]].shape.rank == 1:
+            dataset = dataset.map(lambda x: {name: x[name][tf.newaxis] for name in INPUTS})
+        yield from (checked_features(batch) for batch in dataset)
+        return
+    if tf.nest.flatten(spec)[0].shape.rank == 1:
+        dataset = dataset.unbatch()
+    yield from dataset.batch(_WINDOW)
+
+
+def prediction_batches(features, preprocessor: BertPreprocessor | None, batch_size: int | None, padding: str | None):
+    """Makes the batches of a window: texts sorted by length, so that hardly any of a batch is padding.
+
+    Args:
+        features: dict of encoder inputs, or tuple of string tensors.
+        preprocessor: `BertPreprocessor`.
+        batch_size: int, or None: about 2,048 tokens a batch.
+        padding: str, or None: in the place of the preprocessor's own.
+
+    Returns:
+        `tf.data.Dataset` of dicts, and the order `(n,)` in which it gives the rows.
+    """
+    if isinstance(features, dict):
+        rows = row_count(features)
+        if batch_size is None:
+            batch_size = max(1, _TOKENS_PER_BATCH // max(1, features["token_ids"].shape[1]))
+        return tf.data.Dataset.from_tensor_slices(features).batch(batch_size), np.arange(rows)
+    segments = tuple(preprocessor.tokenizer(segment) for segment in features)
+    lengths = sum(segment.row_lengths().numpy() for segment in segments) + 1 + len(segments)
+    lengths = np.minimum(lengths, preprocessor.sequence_length)
+    if (padding or preprocessor.padding) == "fixed":
+        lengths = np.full_like(lengths, preprocessor.sequence_length)
+    order = np.argsort(-lengths, kind="stable")
+    bounds = [0]
+    while bounds[-1] < len(order):
+        longest = int(lengths[order[bounds[-1]]])
+        bounds.append(min(len(order), bounds[-1] + (batch_size or max(1, _TOKENS_PER_BATCH // longest))))
+    ordered = tf.constant(order)
+
+    @tf.autograph.experimental.do_not_convert
+    def pack(low, high):
+        rows = ordered[low:high]
+        return preprocessor.pack(tuple(tf.gather(segment, rows) for segment in segments), padding)
+
+    dataset = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:])).map(pack, tf.data.AUTOTUNE)
+    return dataset.prefetch(tf.data.AUTOTUNE), order

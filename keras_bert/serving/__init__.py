@@ -1,0 +1,1 @@
+"""What leaves the library: SavedModels that TF Serving loads."""
