@@ -1,0 +1,252 @@
+"""Texts and pairs of texts to labels or values."""
+
+import os
+from collections.abc import Sequence
+
+import keras
+
+from keras_bert.data.labels import checked_labels, chosen_head, class_weights, label_encoder
+from keras_bert.layers.dropout import Dropout
+from keras_bert.metrics.correlation import PearsonCorrelation
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.task import Task
+from keras_bert.models.weights import assign_weights, dense_weights, encoder_weights
+from keras_bert.presets.read import read_preset
+from keras_bert.serving.answers import label_answers, label_scores
+from keras_bert.text.preprocessor import BertPreprocessor, check_fits
+
+
+@keras.saving.register_keras_serializable("keras_bert")
+class BertClassifier(Task):
+    """Classifies texts or pairs of texts, or gives each a value: strings in, labels out.
+
+    Args:
+        encoder: `BertEncoder`.
+        preprocessor: `BertPreprocessor`, optional. Without it the model takes ready inputs only.
+        num_classes: int, optional. For labels "0", "1", ...
+        labels: sequence of str, optional. Names of the classes, in the order of the outputs.
+        task: str, default "single_label": one of the labels; "multi_label": any number of them; "regression": a value.
+        dropout: float, optional. Before the last layer; defaults to the encoder's.
+        pairs: bool, optional. Whether it takes pairs of texts; `None`, the default: as the first `fit` gives them.
+        **kwargs: `keras.Model`'s.
+
+    Call arguments:
+        inputs: dict of int tensors `(B, T)`: `token_ids`, `segment_ids`, `padding_mask`.
+        training: bool.
+
+    Returns:
+        Float tensor `(B, C)` of logits. `predict` takes texts and gives probabilities `(n, C)`, values `(n, 1)` for a
+        regression.
+
+    Raises:
+        ValueError: for labels or sizes that do not fit together.
+
+    Example:
+    >>> classifier = keras_bert.BertClassifier.from_preset(preset, labels=["negative", "positive"])
+    >>> classifier.fit(["a fine film", "a bore"], ["positive", "negative"], epochs=3)
+    >>> classifier.predict(["not bad at all"])
+    >>> classifier.export("serving/sentiment/1")
+
+    Reference:
+        Devlin et al., 2018 (https://arxiv.org/abs/1810.04805), section 4.1.
+    """
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        preprocessor: BertPreprocessor | None = None,
+        num_classes: int | None = None,
+        labels: Sequence[str] | None = None,
+        task: str = "single_label",
+        dropout: float | None = None,
+        pairs: bool | None = None,
+        **kwargs,
+    ):
+        labels = checked_labels(num_classes, labels, task)
+        if preprocessor is not None:
+            check_fits(preprocessor, **encoder.arguments)
+        dropout = encoder.arguments["dropout"] if dropout is None else dropout
+
+        # Layers
+        dropout_layer = Dropout(dropout, dtype=encoder.dtype_policy, name="dropout")
+        # In float32 also under mixed precision: probabilities of bfloat16 logits have two digits.
+        logits_layer = keras.layers.Dense(
+            len(labels),
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            dtype="float32",
+            name="logits",
+        )
+
+        # Graph
+        inputs = encoder.input
+        pooled_output = encoder(inputs)["pooled_output"]
+        super().__init__(
+            inputs=inputs,
+            outputs=logits_layer(dropout_layer(pooled_output)),
+            **{"name": "bert_classifier", **kwargs},
+        )
+
+        # Arguments
+        self.labels = tuple(labels)
+        self.task = task
+        self.dropout = dropout
+        self.pairs = pairs
+        self.logits_layer = logits_layer
+        self.start(encoder, preprocessor)
+
+    def encode_labels(self, values):
+        """Turns labels, names or numbers, into what the loss takes."""
+        return label_encoder(self.labels, self.task, keep_rows=not self._automatic["loss"])(values)
+
+    def class_weights(self, class_weight):
+        """Turns weights by label into a table."""
+        return class_weights(class_weight, self.labels, self.task)
+
+    def default_losses(self):
+        """The loss of the task, divided by the weights of the real examples."""
+        losses = {
+            "single_label": lambda **how: keras.losses.SparseCategoricalCrossentropy(from_logits=True, **how),
+            "multi_label": lambda **how: keras.losses.BinaryCrossentropy(from_logits=True, **how),
+            "regression": keras.losses.MeanSquaredError,
+        }
+        return losses[self.task](reduction="mean_with_sample_weight")
+
+    def default_metrics(self):
+        """The metrics of the task."""
+        if self.task == "single_label":
+            return [keras.metrics.SparseCategoricalAccuracy("accuracy")]
+        if self.task == "multi_label":
+            return [keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)]
+        return [PearsonCorrelation(), keras.metrics.MeanAbsoluteError("mae")]
+
+    def activate(self, logits):
+        """Turns logits into what users read: probabilities, or values."""
+        return label_scores(logits, self.task)
+
+    def answer_inputs(self) -> tuple[str, ...]:
+        """Names of the export's inputs."""
+        return ("text", "text_pair") if self.pairs else ("text",)
+
+    def answers(self, *texts) -> dict:
+        """Turns string tensors `(B,)` into answers, in the graph.
+
+        Args:
+            *texts: one or two string tensors `(B,)`.
+
+        Returns:
+            dict: `label` string `(B,)`, `score` `(B,)`, `probabilities` `(B, C)`, `logits` `(B, C)`; for a regression
+            `score` and `logits`. Of several labels `label` joins those above one half with "|".
+        """
+        return label_answers(self(self.preprocessor(texts), training=False), self.labels, self.task)
+
+    def preset_parts(self) -> tuple[dict, dict]:
+        """Gives what a preset keeps of the model: its configuration, and its weights by name."""
+        head = {"labels": list(self.labels), "task": self.task, "dropout": self.dropout, "pairs": self.pairs}
+        config = {"encoder": dict(self.encoder.arguments), "task": "classifier", "head": head}
+        return config, encoder_weights(self.encoder) | self.head_weights()
+
+    def head_weights(self) -> dict:
+        """Names the weights that are not the encoder's."""
+        return dense_weights("classifier", self.logits_layer)
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str | os.PathLike,
+        num_classes: int | None = None,
+        labels: Sequence[str] | None = None,
+        task: str | None = None,
+        *,
+        load_weights: bool = True,
+        sequence_length: int | None = None,
+        dtype=None,
+        dropout: float | None = None,
+        **encoder_overrides,
+    ) -> "BertClassifier":
+        """Builds a classifier from a preset: one with a classifier's head goes on as it was, any other gets a new one.
+
+        Args:
+            preset: str or path. A directory, `hf://owner/repo`, `kaggle://...` or a KerasHub name.
+            num_classes: int, optional. As in `BertClassifier`; a head of the preset with other labels is left out.
+            labels: sequence of str, optional. As in `BertClassifier`.
+            task: str, optional. As in `BertClassifier`.
+            load_weights: bool, default True. `False` gives the architecture with random weights.
+            sequence_length: int, optional. Longest row, in the place of the preset's.
+            dtype: str or `keras.DTypePolicy`, optional. "mixed_bfloat16", for example.
+            dropout: float, optional. In the whole model, in the place of the preset's.
+            **encoder_overrides: arguments of `BertEncoder` in the place of the preset's.
+
+        Returns:
+            `BertClassifier`.
+
+        Raises:
+            ValueError: no such preset, or parts that are missing or do not fit.
+        """
+        config, vocabulary, weights = read_preset(preset, load_weights)
+        if dropout is not None:
+            encoder_overrides |= {"dropout": dropout, "attention_dropout": dropout}
+        encoder = BertEncoder.of_preset_config(config, dtype=dtype, **encoder_overrides)
+        length = {} if sequence_length is None else {"sequence_length": sequence_length}
+        preprocessor = BertPreprocessor.from_parts(config, vocabulary, **length) if vocabulary is not None else None
+        saved = dict(config["head"]) if config.get("task") == "classifier" else {}
+        head = chosen_head(saved, num_classes, labels, task)
+        if dropout is not None:
+            head = {**head, "dropout": dropout}
+        classifier = cls(encoder, preprocessor, **head)
+        if weights is not None:
+            head_weights = classifier.head_weights()
+            if head != saved and head.get("labels") != saved.get("labels"):  # a head for other labels stays out
+                weights = {name: value for name, value in weights.items() if name not in head_weights}
+            assign_weights(encoder_weights(encoder) | head_weights, weights, optional=("pooler.", "classifier."))
+        return classifier
+
+    def with_tokens(self, tokens: Sequence[str]) -> "BertClassifier":
+        """Adds tokens, such as entity markers or words of a trade, to the vocabulary and the embedding.
+
+        Args:
+            tokens: sequence of str.
+
+        Returns:
+            A new `BertClassifier` with the same weights; the new tokens' embeddings are random.
+        """
+        tokenizer = self.preprocessor.tokenizer.with_tokens(tokens)
+        preprocessor = BertPreprocessor(tokenizer, **self.preprocessor.preset_config())
+        size = max(len(tokenizer.vocabulary), self.encoder.arguments["vocabulary_size"])
+        grown = BertClassifier(
+            self.encoder.with_vocabulary_size(size),
+            preprocessor,
+            labels=self.labels,
+            task=self.task,
+            dropout=self.dropout,
+            pairs=self.pairs,
+        )
+        grown.logits_layer.set_weights(self.logits_layer.get_weights())
+        grown.set_frozen(self.frozen_layers())
+        return grown
+
+    def get_config(self):
+        preprocessor = self.preprocessor
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "preprocessor": None if preprocessor is None else keras.saving.serialize_keras_object(preprocessor),
+            "labels": list(self.labels),
+            "task": self.task,
+            "dropout": self.dropout,
+            "pairs": self.pairs,
+            "frozen": self.frozen_layers(),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        frozen = config.pop("frozen")
+        parts = {name: config[name] for name in ("encoder", "preprocessor")}
+        parts = {
+            name: None if part is None else keras.saving.deserialize_keras_object(part, custom_objects)
+            for name, part in parts.items()
+        }
+        classifier = cls(**{**config, **parts})
+        classifier.set_frozen(frozen)
+        return classifier

@@ -1,0 +1,92 @@
+"""How a task model trains: BERT's defaults, or what the user compiles."""
+
+import keras
+
+from keras_bert.training.optimizers import adamw
+from keras_bert.training.schedules import WarmupLinearDecay
+from keras_bert.training.step import ExactStepModel, loss_terms
+
+
+class CompiledTask(ExactStepModel):
+    """What `compile` means for a task model; the task gives `default_losses` and `default_metrics`."""
+
+    def compile(
+        self,
+        optimizer="auto",
+        loss="auto",
+        metrics="auto",
+        *,
+        loss_weights=None,
+        weighted_metrics=None,
+        learning_rate: float = 5e-5,
+        warmup: float = 0.1,
+        gradient_accumulation_steps: int = 1,
+        jit_compile: bool = False,
+        **kwargs,
+    ):
+        """Sets how the model trains; without arguments as BERT was fine-tuned.
+
+        Args:
+            optimizer: "auto", the default: AdamW without decay on biases and norms, clipped at a global norm of 1,
+                its rate rising over the first tenth of a `fit` and falling to 0; or any Keras optimizer.
+            loss: "auto", the default: the task's; or Keras losses of the logits.
+            metrics: "auto", the default: the task's; or a list of Keras metrics of the logits.
+            loss_weights: dict or None. Shares of several outputs' losses.
+            weighted_metrics: list, optional. Metrics that sample weights act on.
+            learning_rate: float, default 5e-5. The automatic optimizer's highest.
+            warmup: float, default 0.1. Share of a `fit` in which its rate rises.
+            gradient_accumulation_steps: int, default 1. A batch is computed in so many parts, one after another:
+                the same update from a fraction of the memory.
+            jit_compile: bool, default False: XLA, with rows of fixed length and padding computed.
+            **kwargs: `keras.Model.compile`'s.
+
+        Raises:
+            ValueError: for settings that do not fit together.
+        """
+        given = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
+        self._automatic = {name: isinstance(value, str) and value == "auto" for name, value in given.items()}
+        self.learning_rate, self.warmup = learning_rate, warmup
+        if self._automatic["optimizer"]:
+            # A schedule from the first, so that the optimizer has the same variables before and after a `fit`.
+            with self.distribute_strategy.scope():
+                optimizer = adamw(self.trainable_variables, WarmupLinearDecay(learning_rate, total_steps=1))
+        else:
+            optimizer = keras.optimizers.get(optimizer)
+        if getattr(optimizer, "gradient_accumulation_steps", None):
+            raise ValueError(
+                "Accumulation must be asked for in `compile`, where it is exact. Received: an optimizer with "
+                f"gradient_accumulation_steps={optimizer.gradient_accumulation_steps}. "
+                "Use compile(gradient_accumulation_steps=...) and a batch_size that counts all parts."
+            )
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        losses = self.default_losses() if self._automatic["loss"] else loss
+        self.loss_terms = loss_terms(losses, loss_weights)
+        super().compile(
+            optimizer=optimizer,
+            loss=losses,
+            loss_weights=loss_weights,
+            metrics=self.default_metrics() if self._automatic["metrics"] else metrics,
+            weighted_metrics=weighted_metrics,
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def get_compile_config(self):
+        own = {name: "auto" for name, is_auto in self._automatic.items() if is_auto}
+        own |= {name: getattr(self, name) for name in ("learning_rate", "warmup", "gradient_accumulation_steps")}
+        return {**super().get_compile_config(), **own}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def set_schedule(self, steps: int) -> None:
+        """Begins the automatic optimizer's schedule anew, from where its count of updates is.
+
+        Args:
+            steps: int. Updates to come.
+        """
+        warmup_steps = int(self.warmup * steps)
+        first_step = int(keras.ops.convert_to_numpy(self.optimizer.iterations.value))
+        self.optimizer.learning_rate = WarmupLinearDecay(self.learning_rate, steps, warmup_steps, first_step)
+        self.train_function = None  # the old schedule is in its graph

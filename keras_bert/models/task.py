@@ -1,0 +1,192 @@
+"""What all task models share: strings in `fit`, `predict` and `export`, and the one train step."""
+
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.data.examples import batches, count_steps, split
+from keras_bert.data.inputs import holds_pairs
+from keras_bert.data.token_budget import prediction_batches, windows
+from keras_bert.models.adaptation import Adaptation
+from keras_bert.models.compilation import CompiledTask
+from keras_bert.models.weights import weight_values
+from keras_bert.presets.atomic import atomic_directory
+from keras_bert.presets.write import write_preset
+from keras_bert.serving.saved_model import is_of_saved_model, write_saved_model
+
+
+class Task(Adaptation, CompiledTask):
+    """Base of the task models; a task adds its graph, its losses, its labels and the decoding of its answers.
+
+    Not made by users. A task calls `start(encoder, preprocessor)` after `super().__init__`, and defines
+    `default_losses`, `default_metrics`, `encode_labels`, `answers`, `head_weights` and `preset_parts`.
+    """
+
+    def start(self, encoder, preprocessor) -> None:
+        """Keeps the parts and compiles with BERT's defaults.
+
+        Args:
+            encoder: `BertEncoder`.
+            preprocessor: `BertPreprocessor`, or None for a model that takes ready inputs only.
+        """
+        self.encoder = encoder
+        self.preprocessor = preprocessor
+        self.dtype_policy = encoder.dtype_policy
+        self.compile()
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        validation_split: float = 0.0,
+        validation_data=None,
+        shuffle: bool = True,
+        class_weight: dict | None = None,
+        sample_weight=None,
+        steps_per_epoch: int | None = None,
+        initial_epoch: int = 0,
+        validation_batch_size: int | None = None,
+        **kwargs,
+    ):
+        """Trains on texts, pairs of texts, ready inputs, or a dataset of them.
+
+        Args:
+            x: list of str, pairs `(a, b)`, a dict of arrays, or a `tf.data.Dataset` of `(x, y)` or
+                `(x, y, sample_weight)`; pairs in a dataset are `((a, b), y)`.
+            y: labels, as the task takes them.
+            batch_size: int, default 32.
+            epochs: int, default 1.
+            validation_split: float, default 0. Share at the end of the examples that is held out.
+            validation_data: as `x`, or `(x, y)`, or `(x, y, sample_weight)`.
+            shuffle: bool, default True. Not done to a dataset.
+            class_weight: dict of label or index to float, optional.
+            sample_weight: floats `(n,)`, optional.
+            steps_per_epoch: int, optional.
+            initial_epoch: int, default 0.
+            validation_batch_size: int, optional. Defaults to `batch_size`.
+            **kwargs: `keras.Model.fit`'s.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: for inputs or labels that cannot be used: which, and what to do.
+        """
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
+        given = holds_pairs(x)
+        self.pairs = self.pairs if given is None else given
+        dataset = self._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+        if validation_data is not None:
+            if not isinstance(validation_data, tuple):
+                validation_data = (validation_data,)
+            dev_x, dev_y, dev_weight = (*validation_data, None, None)[:3]
+            validation_data = self._batches(dev_x, dev_y, dev_weight, validation_batch_size or batch_size)
+        if self._automatic["optimizer"]:
+            steps = steps_per_epoch or count_steps(dataset)
+            self.set_schedule(steps * (epochs - initial_epoch))
+        return super().fit(
+            dataset,
+            epochs=epochs,
+            validation_data=validation_data,
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=initial_epoch,
+            shuffle=False,  # done
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size: int | None = None, sample_weight=None, **kwargs):
+        """Measures loss and metrics on texts, pairs of texts, ready inputs, or a dataset of them.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            batch_size: int, default 32.
+            sample_weight: floats `(n,)`, optional.
+            **kwargs: `keras.Model.evaluate`'s.
+
+        Returns:
+            List of the loss and the metrics, or a dict with `return_dict=True`.
+        """
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has made the batches already
+            x, y, sample_weight = self._batches(x, y, sample_weight, batch_size), None, None
+        return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
+
+    def predict(self, x, batch_size: int | None = None, verbose="auto", **kwargs) -> np.ndarray:
+        """Answers texts, in order; within a window they are sorted by length, so that no batch is mostly padding.
+
+        Args:
+            x: list of str, pairs, a dict of arrays, or a `tf.data.Dataset` of them, with or without labels.
+            batch_size: int, optional. Rows a batch; by default a batch holds about 2,048 tokens.
+            verbose: as in `keras.Model.predict`.
+            **kwargs: `keras.Model.predict`'s.
+
+        Returns:
+            Array with a row for each text, as the task describes it.
+        """
+        parts = []
+        for features in windows(x, self.preprocessor, self.pairs):
+            dataset, order = prediction_batches(features, self.preprocessor, batch_size, self._padding)
+            answers = super().predict(dataset, verbose=verbose, **kwargs)
+            parts.append(answers[np.argsort(order)])
+        if not parts:
+            nothing = {name: tf.zeros((0, 3), tf.int32) for name in self.input}
+            return keras.ops.convert_to_numpy(self.activate(self(nothing, training=False)))
+        return np.concatenate(parts)
+
+    def predict_step(self, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.activate(self(x, training=False))
+
+    def export(self, path: str | os.PathLike) -> None:
+        """Writes a SavedModel that takes raw strings and gives readable answers, whole or not at all.
+
+        Padding is not computed in it. It holds only operations that every TF Serving since 2.12 knows.
+
+        Args:
+            path: str or path of the directory, "serving/sentiment/1" for example.
+
+        Raises:
+            ValueError: the model has no preprocessor, or an operation that older servers do not know.
+        """
+        if self.preprocessor is None:
+            raise ValueError("An export from strings needs a preprocessor. Received: a model without.")
+        with atomic_directory(path, replaceable=is_of_saved_model) as directory:
+            write_saved_model(directory, self.answers, self.answer_inputs(), [v.value for v in self.variables])
+
+    def save_to_preset(self, path: str | os.PathLike, storage_dtype: str = "float32") -> None:
+        """Writes model, vocabulary and settings as a preset that transformers reads too, whole or not at all.
+
+        Args:
+            path: str or path of the directory.
+            storage_dtype: str, default "float32". "float16" halves the file.
+        """
+        config, named = self.preset_parts()
+        vocabulary = None
+        if self.preprocessor is not None:
+            tokenizer = self.preprocessor.tokenizer
+            config |= {"tokenizer": tokenizer.preset_config(), "preprocessor": self.preprocessor.preset_config()}
+            vocabulary = list(tokenizer.vocabulary.tokens)
+        write_preset(path, config, vocabulary, weight_values(named), storage_dtype)
+
+    @property
+    def _padding(self):
+        return "fixed" if self.jit_compile else None
+
+    def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
+        return batches(
+            x,
+            y,
+            sample_weight,
+            preprocessor=self.preprocessor,
+            encode_labels=self.encode_labels,
+            class_weight=self.class_weights(class_weight),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            padding=self._padding,
+            rows_multiple=self.distribute_strategy.num_replicas_in_sync,
+        )
