@@ -1,0 +1,202 @@
+"""Fine-tunes BERT to classify texts or pairs of texts, or to score them with a number.
+
+    python recipes/finetune_classifier.py --preset PRESET --train train.tsv --dev dev.tsv --test test.tsv
+
+Without arguments it runs on `recipes/sample_data`, offline, in half a minute on 2 cores. Results go to `--output`:
+`preset/` (the best epoch so far, also while it trains), `saved_model/1/` (strings in, answers out), `metrics.json`,
+`predictions.tsv` of the test data, `learning_curve.png`, `confusion_matrix.png` and `logs/` for TensorBoard.
+"""
+
+import argparse
+import pathlib
+import sys
+import time
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import plots
+import report
+from callbacks import BestPreset, ExamplesPerSecond
+from flags import training_flags, writable_directory
+from labels import label_array, label_names, parse_label
+from tables import read_columns
+
+import keras_bert
+
+SAMPLE = pathlib.Path(__file__).parent / "sample_data"
+TASKS = ("single_label", "multi_label", "regression")
+TASK = "Whether an example has one label, several (joined by |, or a list in .jsonl), or a number."
+
+EXAMPLE = """
+Ask the SavedModel, in any Python with tensorflow and tensorflow-text:
+
+import tensorflow as tf
+import tensorflow_text  # registers the operations of the tokenizer
+
+model = tf.saved_model.load({path!r})
+answer = model.signatures["serving_default"]({inputs})
+print({{name: value.numpy() for name, value in answer.items()}})
+"""
+
+
+class Split(NamedTuple):
+    """Examples from one source: a tuple of one or two texts each, and their labels."""
+
+    source: str
+    texts: list[tuple[str, ...]]
+    labels: list
+
+    def inputs(self):
+        columns = tuple(list(column) for column in zip(*self.texts, strict=True))
+        return columns if len(columns) == 2 else columns[0]
+
+
+def main(argv: list[str] | None = None) -> dict:
+    """Runs the recipe and returns what it writes to `metrics.json`."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    keras.utils.set_random_seed(args.seed)
+    try:  # everything that can be wrong with the input shows before the first training step
+        output = writable_directory(args.output, "preset", "saved_model")
+        splits = read_splits(args)
+        known = splits["train"].labels + ([] if args.dev else splits["dev"].labels)  # dev is a part of train
+        names = [] if args.task == "regression" else label_names(known)
+        true = {
+            split: label_array(examples.labels, names, args.task, examples.source)
+            for split, examples in splits.items()
+        }
+        strategy = keras_bert.training.strategy(args.strategy)
+        with strategy.scope():
+            classifier = build_classifier(args, names)
+            classifier.compile(learning_rate=args.learning_rate or (5e-5 if args.preset else 1e-3))
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    counts = {split: len(examples.texts) for split, examples in splits.items()}
+    print(f"Examples: {counts}. Labels: {', '.join(names) or 'numbers'}. Results: {output}")
+
+    monitor = "val_accuracy" if args.task == "single_label" else "val_loss"
+    best = BestPreset(output / "preset", monitor, higher_is_better=monitor == "val_accuracy")
+    logs = output / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S")
+    started = time.perf_counter()
+    history = classifier.fit(
+        splits["train"].inputs(),
+        true["train"],
+        validation_data=(splits["dev"].inputs(), true["dev"]),
+        epochs=args.epochs or (3 if args.preset else 12),
+        batch_size=args.batch_size,
+        callbacks=[
+            ExamplesPerSecond(counts["train"], args.batch_size),
+            keras.callbacks.TensorBoard(logs, write_graph=False),
+            best,
+        ],
+    ).history
+    seconds = time.perf_counter() - started
+
+    metrics = {
+        "task": args.task,
+        "labels": names,
+        "examples": counts,
+        "seconds_of_training": seconds,
+        "best_epoch": best.best_epoch,
+    }
+    for split in list(splits)[1:]:
+        outputs = classifier.predict(splits[split].inputs(), batch_size=args.batch_size)
+        predicted = report.decide(outputs, args.task)
+        metrics[split] = report.score(true[split], predicted, args.task, len(names))
+        print(f"{split}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics[split].items()))
+    metrics |= {"history": history, "arguments": vars(args)}
+    report.write_json(output / "metrics.json", metrics)
+
+    # From here on of the last split: of the test data, or of dev where there is none.
+    texts, true = splits[split].texts, true[split]
+    report.write_predictions(output / "predictions.tsv", texts, true, outputs, args.task, names)
+    report.draw_predictions(output, true, predicted, args.task, names)
+    with report.whole_file(output / "learning_curve.png") as new:
+        plots.learning_curve(new, history, best.best_epoch)
+    classifier.export(output / "saved_model" / "1")
+    inputs = zip(("text", "text_pair"), texts[0])
+    inputs = ", ".join(f"{name}=tf.constant([{text!r}])" for name, text in inputs)
+    print(EXAMPLE.format(path=str(output / "saved_model" / "1"), inputs=inputs))
+    return metrics
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this recipe's flags."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument_group("data: .tsv, .csv or .jsonl files, or tfds:NAME:SPLIT").add_argument
+    add("--train", help="Data to train on. Default: the sample data, which brings its own dev and test data.")
+    add("--dev", help="Data that chooses the best epoch. Default: a tenth of the training data.")
+    add("--test", help="Data that is scored once, at the end. Default: none.")
+    add("--text-column", default="text", help="Name, or number from 0, of the text. Default: text.")
+    add("--text-pair-column", help="Name or number of the second text of pairs. Default: none, single texts.")
+    add("--label-column", default="label", help="Name or number of the label. Default: label.")
+    add("--no-header", action="store_true", help="The first line is data. Default: it names the columns.")
+    add("--task", choices=TASKS, default=TASKS[0], help=f"{TASK} Default: {TASKS[0]}.")
+    training_flags(parser, output="output/finetune_classifier")
+    return parser
+
+
+def read_splits(args: argparse.Namespace) -> dict[str, Split]:
+    """Reads train, dev and, if there is one, test, in this order."""
+    sources = {"train": args.train, "dev": args.dev, "test": args.test}
+    if args.train is None:
+        if args.dev or args.test:
+            raise ValueError("Data for dev and test need training data. Received: no --train. Add it.")
+        if args.task != "single_label" or args.text_pair_column or args.no_header:
+            raise ValueError(
+                "The sample data is single texts with one label each. "
+                "Received: flags for other data. Add --train, or leave them out."
+            )
+        sources = {split: str(SAMPLE / f"sentiment_{split}.tsv") for split in sources}
+    splits = {split: read_split(source, args) for split, source in sources.items() if source}
+    if "dev" not in splits:
+        source, texts, labels = splits["train"]
+        order = np.random.default_rng(args.seed).permutation(len(texts))
+        if len(order) < 2:
+            raise ValueError(
+                f"Training data must have at least two rows. Received: one, in {source!r}. Add --dev."
+            )
+        cut = max(len(order) // 10, 1)
+        for split, part in (("dev", order[:cut]), ("train", order[cut:])):
+            splits[split] = Split(source, [texts[i] for i in part], [labels[i] for i in part])
+    return {split: splits[split] for split in sources if split in splits}
+
+
+def read_split(source: str, args: argparse.Namespace) -> Split:
+    """Reads the texts and labels of one file or dataset."""
+    columns = [args.text_column, args.text_pair_column, args.label_column]
+    rows = read_columns(source, [column for column in columns if column], header=not args.no_header)
+    texts, labels = [], []
+    for row, (*text, label) in enumerate(rows, start=1):
+        place = f"row {row} of {source!r}"
+        if not all(isinstance(part, str) for part in text):
+            raise ValueError(
+                f"A text must be a string. Received: {text!r} in {place}. Correct the row or the column."
+            )
+        texts.append(tuple(text))
+        labels.append(parse_label(label, args.task, place))
+    return Split(source, texts, labels)
+
+
+def build_classifier(args: argparse.Namespace, names: list[str]) -> keras_bert.BertClassifier:
+    """Builds a classifier on the preset, or on a tiny random encoder."""
+    options = {"labels": names or None, "task": args.task}
+    dtype = "mixed_bfloat16" if args.mixed_precision else "float32"
+    if args.preset:
+        return keras_bert.BertClassifier.from_preset(
+            args.preset, sequence_length=args.sequence_length, dtype=dtype, **options
+        )
+    print("No --preset: a tiny encoder with random weights, for trying the recipe.", file=sys.stderr)
+    tokenizer = keras_bert.BertTokenizer(vocabulary=str(SAMPLE / "vocab.txt"), lowercase=True)
+    encoder = keras_bert.BertEncoder(
+        vocabulary_size=len(tokenizer.vocabulary), dtype=dtype, **keras_bert.SIZES["tiny"]
+    )
+    preprocessor = keras_bert.BertPreprocessor(tokenizer, sequence_length=args.sequence_length)
+    return keras_bert.BertClassifier(encoder, preprocessor, **options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Flags that the recipes share, and the checks that are worth making before a training."""
+
+import argparse
+import os
+import pathlib
+import secrets
+
+PRESET = "Directory, packaged name, kaggle:// or hf:// address of a pretrained BERT."
+RATE = "Highest learning rate: reached after a warm-up, then falling to 0."
+LENGTH = "Tokens of an input at most; the rest is cut off."
+STRATEGY = "Trains on one device, or mirrored on all GPUs of the machine."
+OUTPUT = "Directory for all results; files of an earlier run are overwritten."
+
+
+def training_flags(parser: argparse.ArgumentParser, output: str) -> None:
+    """Adds the flags of every recipe that trains.
+
+    Args:
+        parser: `argparse.ArgumentParser`.
+        output: str. The default of `--output`.
+    """
+    add = parser.add_argument_group("training").add_argument
+    add("--preset", help=f"{PRESET} Default: a tiny encoder with random weights, for a try.")
+    add("--epochs", type=positive_int, help="Passes over the training data. Default: 3, without --preset 12.")
+    add("--learning-rate", type=positive_float, help=f"{RATE} Default: 5e-5, without --preset 1e-3.")
+    add("--batch-size", type=positive_int, default=32, help="Examples in a step. Default: 32.")
+    add("--sequence-length", type=positive_int, default=128, help=f"{LENGTH} Default: 128.")
+    add("--seed", type=int, default=0, help="Fixes weights, order and dropout of the run. Default: 0.")
+    add("--mixed-precision", action="store_true", help="Computes in bfloat16. Default: float32.")
+    add("--strategy", choices=["one", "mirrored"], default="one", help=f"{STRATEGY} Default: one.")
+    add("--output", default=output, help=f"{OUTPUT} Default: {output}.")
+
+
+def positive_int(text: str) -> int:
+    """Reads a flag that must be a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
+    return number
+
+
+def positive_float(text: str) -> float:
+    """Reads a flag that must be a finite number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a finite number above 0, received {text}")
+    return number
+
+
+def writable_directory(path: str, *parts: str) -> pathlib.Path:
+    """Makes a directory and proves that files can be written to it and to its `parts`.
+
+    Args:
+        path: str. The directory.
+        *parts: str. Directories below it that will be replaced; they need not exist.
+
+    Returns:
+        `pathlib.Path` of the directory, absolute.
+
+    Raises:
+        ValueError: if it cannot be written to.
+
+    Example:
+    >>> writable_directory("output/mine", "preset").name
+    'mine'
+    """
+    directory = pathlib.Path(path).absolute()
+    try:
+        for folder in (directory, *(directory / part for part in parts)):
+            if folder == directory or folder.exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                # Not os.access, which is wrong on network disks and for root.
+                probe = folder / f".probe-{secrets.token_hex(4)}"
+                os.close(os.open(probe, os.O_CREAT | os.O_EXCL))
+                probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"The output must be a directory that can be written to. Received: {str(path)!r} ({error}). "
+            "Choose another --output."
+        ) from error
+    return directory
