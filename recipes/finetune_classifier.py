@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import plots
 import report
+import tensorflow as tf
 from callbacks import BestPreset, ExamplesPerSecond
 from flags import training_flags, writable_directory
 from labels import label_array, label_names, parse_label
@@ -112,12 +113,16 @@ def main(argv: list[str] | None = None) -> dict:
     texts, true = splits[split].texts, true[split]
     report.write_predictions(output / "predictions.tsv", texts, true, outputs, args.task, names)
     report.draw_predictions(output, true, predicted, args.task, names)
-    with report.whole_file(output / "learning_curve.png") as new:
+    with keras_bert.presets.atomic_file(output / "learning_curve.png") as new:
         plots.learning_curve(new, history, best.best_epoch)
-    classifier.export(output / "saved_model" / "1")
-    inputs = zip(("text", "text_pair"), texts[0])
-    inputs = ", ".join(f"{name}=tf.constant([{text!r}])" for name, text in inputs)
-    print(EXAMPLE.format(path=str(output / "saved_model" / "1"), inputs=inputs))
+    saved_model = str(output / "saved_model" / "1")
+    classifier.export(saved_model)
+    asked = dict(zip(("text", "text_pair"), texts[0]))
+    inputs = ", ".join(f"{name}=tf.constant([{text!r}])" for name, text in asked.items())
+    print(EXAMPLE.format(path=saved_model, inputs=inputs))
+    signature = tf.saved_model.load(saved_model).signatures["serving_default"]
+    answer = signature(**{name: tf.constant([text]) for name, text in asked.items()})
+    print({name: value.numpy() for name, value in answer.items()})
     return metrics
 
 

@@ -1,28 +1,15 @@
 """Scores predictions and writes them down: metrics.json, predictions.tsv and a picture."""
 
-import contextlib
 import json
 import math
-import os
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import plots
 from labels import SEPARATOR
 
 import keras_bert
-
-
-@contextlib.contextmanager
-def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a path to write to; what is there at the end of the block replaces `path` in one step."""
-    new = path.with_name(f".{path.name}.new-{os.getpid()}")
-    try:
-        yield new
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def decide(outputs: np.ndarray, task: str) -> np.ndarray:
@@ -90,7 +77,7 @@ def score(true: np.ndarray, predicted: np.ndarray, task: str, num_classes: int) 
 
 def write_json(path: pathlib.Path, record: dict) -> None:
     """Writes a dict as indented JSON, whole or not at all; NaN and infinity, which JSON lacks, become null."""
-    with whole_file(path) as new:
+    with keras_bert.presets.atomic_file(path) as new:
         text = json.dumps(_finite(record), indent=2, ensure_ascii=False, allow_nan=False)
         new.write_text(text + "\n", encoding="utf-8")
 
@@ -124,7 +111,7 @@ def write_predictions(
         return labels[decision]
 
     header = ["row", "label", "predicted", *(f"probability {label}" for label in labels), "text", "text_pair"]
-    with whole_file(path) as new, open(new, "w", encoding="utf-8", newline="\n") as file:
+    with keras_bert.presets.atomic_file(path) as new, open(new, "w", encoding="utf-8", newline="\n") as file:
         rows = zip(texts, true, decide(outputs, task), outputs, strict=True)
         file.write(_line(header[: len(header) - 2 + len(texts[0])]))
         for row, (text, label, decision, probabilities) in enumerate(rows, start=1):
@@ -137,7 +124,7 @@ def draw_predictions(
 ) -> str:
     """Draws the picture that suits the task into `directory` and returns its file name."""
     file = "predicted_against_true.png" if task == "regression" else "confusion_matrix.png"
-    with whole_file(directory / file) as new:
+    with keras_bert.presets.atomic_file(directory / file) as new:
         if task == "regression":
             plots.predicted_against_true(new, true, predicted)
         elif task == "multi_label":

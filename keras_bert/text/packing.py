@@ -59,7 +59,9 @@ def pack_segments(
         dict of int32 tensors `(B, T)`: `token_ids`; `segment_ids`, 1 in B and its [SEP]; `padding_mask`, 1 where real.
 
     Example:
-    >>> pack_segments((tf.ragged.constant([[7, 8], [9]]),), cls_id=2, sep_id=3, pad_id=0, sequence_length=5)
+    >>> segments = (tf.ragged.constant([[7, 8], [9]]),)
+    >>> pack_segments(segments, cls_id=2, sep_id=3, pad_id=0, sequence_length=5)["token_ids"].numpy().tolist()
+    [[2, 7, 8, 3], [2, 9, 3, 0]]
     """
     all_lengths = tuple(tf.cast(segment.row_lengths(), tf.int32) for segment in segments)
     lengths = truncated_lengths(all_lengths, sequence_length - 1 - len(segments), truncation)

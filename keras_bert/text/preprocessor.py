@@ -23,7 +23,8 @@ class BertPreprocessor:
         padding: str, default "longest": rows as wide as the batch's longest; "fixed": `sequence_length` wide.
 
     Call arguments:
-        inputs: texts `(B,)` (list of str, NumPy array, string tensor), or a tuple `(a, b)` of two such.
+        inputs: texts `(B,)` (list of str, NumPy array, string tensor), a tuple `(a, b)` of two such, or a list of
+            pairs.
 
     Returns:
         dict of int32 tensors `(B, T)`: `token_ids`, `segment_ids`, `padding_mask`.
@@ -32,8 +33,10 @@ class BertPreprocessor:
         ValueError: for settings or texts that cannot be used.
 
     Example:
+    >>> tokenizer = keras_bert.BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "question", "context"])
     >>> preprocessor = keras_bert.BertPreprocessor(tokenizer, sequence_length=128)
-    >>> preprocessor((["a question"], ["its context"]))["segment_ids"]
+    >>> preprocessor((["a question"], ["a context"]))["segment_ids"].numpy()
+    array([[0, 0, 0, 0, 1, 1, 1]], dtype=int32)
     """
 
     def __init__(
@@ -199,7 +202,7 @@ def as_segments(inputs) -> tuple:
         inputs: texts `(B,)`; a tuple `(a, b)`; or a list of pairs.
 
     Returns:
-        Tuple of one or two string tensors.
+        Tuple of one or two string tensors `(B,)`; one text alone is a batch of one.
 
     Raises:
         ValueError: lists of different lengths, or elements that are not strings.
@@ -210,13 +213,15 @@ def as_segments(inputs) -> tuple:
             raise ValueError(f"Pairs must hold two texts. Received: {inputs[bad]!r:.60} at index {bad}.")
         inputs = tuple(map(list, zip(*inputs, strict=True)))
     if not isinstance(inputs, tuple):
-        return (string_tensor(inputs),)
-    if len(inputs) not in (1, 2):
+        segments = (string_tensor(inputs),)
+    elif len(inputs) in (1, 2):
+        segments = tuple(string_tensor(part, f"texts[{i}]") for i, part in enumerate(inputs))
+    else:
         raise ValueError(f"A tuple of texts must hold one or two lists, (a, b). Received: {len(inputs)}.")
-    segments = tuple(string_tensor(part, f"texts[{i}]") for i, part in enumerate(inputs))
-    if len(segments) == 2 and tf.executing_eagerly() and segments[0].shape != segments[1].shape:
+    segments = tuple(segment[tf.newaxis] if segment.shape.rank == 0 else segment for segment in segments)
+    if len(segments) == 2 and not segments[0].shape.is_compatible_with(segments[1].shape):
         raise ValueError(
             "Both sides of pairs must have as many texts. "
             f"Received: {segments[0].shape.num_elements()} and {segments[1].shape.num_elements()}."
         )
-    return tuple(segment[tf.newaxis] if segment.shape.rank == 0 else segment for segment in segments)
+    return segments

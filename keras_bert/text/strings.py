@@ -18,7 +18,8 @@ def string_tensor(texts, name: str = "texts") -> tf.Tensor:
         ValueError: an element is not a string, or the rank is above 1.
 
     Example:
-    >>> string_tensor(["one", b"two"])
+    >>> string_tensor(["one", b"two"]).numpy()
+    array([b'one', b'two'], dtype=object)
     """
     if not tf.is_tensor(texts):
         texts = _convert(texts, name)

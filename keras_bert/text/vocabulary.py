@@ -1,7 +1,10 @@
 """The ordered list of word pieces behind the token ids."""
 
 import os
+import pathlib
 from collections.abc import Sequence
+
+from keras_bert.presets.files import read_lines
 
 
 class Vocabulary:
@@ -86,10 +89,10 @@ class Vocabulary:
         return self._ids["[MASK]"]
 
     def searchable_tokens(self) -> list[str]:
-        """Lists the pieces with each repeat but the last made unfindable, in id order: TF-Text wants unique ones."""
+        """Lists the pieces in id order, with those made unfindable that TF-Text cannot take: repeats but the last."""
         return [
-            # No cleaned text can hold this control character.
-            token if token and self._ids[token] == place else f"\x01{place}"
+            # No cleaned text can hold these control characters.
+            token if token and self._ids[token] == place and not {"\0", "\x01"} & set(token) else f"\x01{place}"
             for place, token in enumerate(self.tokens)
         ]
 
@@ -101,20 +104,18 @@ class Vocabulary:
 
         Returns:
             A new `Vocabulary`; the ids of the old pieces stay.
+
+        Raises:
+            ValueError: one str in the place of a list, or an empty token.
         """
+        if isinstance(tokens, str) or "" in tokens:
+            raise ValueError(f"`tokens` must be a list of tokens. Received: {tokens!r:.60}. Use ['[E1]'], for example.")
         return Vocabulary(self.tokens + tuple(token for token in dict.fromkeys(tokens) if token not in self._ids))
 
 
 def _read(path):
-    try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8")
-    except FileNotFoundError:
-        raise ValueError(f"A vocabulary file must exist. Received: '{os.fspath(path)}'.") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"A vocabulary file must be UTF-8. Received: '{os.fspath(path)}', bad byte at {error.start}. Convert it."
-        ) from None
-    # Split on "\n" alone: Google's Chinese vocabulary holds U+2028, which `splitlines` takes for a line's end.
-    lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
-    return lines[:-1] if lines[-1] == "" else lines
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ValueError(f"A vocabulary file must exist. Received: '{path}'. Pass the path of a vocab.txt.")
+    lines = read_lines(path)
+    return [line.removeprefix("\ufeff") for line in lines[:1]] + lines[1:]  # a mark that editors on Windows leave

@@ -1,5 +1,7 @@
 """Distribution strategies by name."""
 
+import functools
+
 import tensorflow as tf
 
 
@@ -30,4 +32,10 @@ def strategy(name: str = "one") -> tf.distribute.Strategy:
             "'mirrored' needs several GPUs, or several logical CPUs. "
             f"Received: {', '.join(device.name for device in devices)}. Use 'one'."
         )
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return _mirrored(tuple(device.name for device in devices))
+
+
+@functools.cache
+def _mirrored(devices):
+    # One a process: a second strategy on the same devices counts its collective operations anew, and they clash.
+    return tf.distribute.MirroredStrategy(devices)

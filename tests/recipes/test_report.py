@@ -27,18 +27,6 @@ def test_a_text_with_tabs_and_line_ends_stays_one_line(tmp_path):
     assert line == "1\tyes\tyes\t0.250000\t0.750000\ta b c\td e"
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text("old")
-    with pytest.raises(KeyboardInterrupt), report.whole_file(path) as new:
-        new.write_text("ha")
-        raise KeyboardInterrupt
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-    with report.whole_file(path) as new:
-        new.write_text("new")
-    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
-
-
 def test_scores_are_those_of_the_task():
     true, predicted = np.array([0, 1, 1]), np.array([0, 1, 0])
     two = report.score(true, predicted, "single_label", num_classes=2)
