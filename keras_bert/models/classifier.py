@@ -128,15 +128,7 @@ class BertClassifier(Task):
         return ("text", "text_pair") if self.pairs else ("text",)
 
     def answers(self, *texts) -> dict:
-        """Turns string tensors `(B,)` into answers, in the graph.
-
-        Args:
-            *texts: one or two string tensors `(B,)`.
-
-        Returns:
-            dict: `label` string `(B,)`, `score` `(B,)`, `probabilities` `(B, C)`, `logits` `(B, C)`; for a regression
-            `score` and `logits`. Of several labels `label` joins those above one half with "|".
-        """
+        """Turns one or two string tensors `(B,)` into the answers that `label_answers` describes, in the graph."""
         return label_answers(self(self.preprocessor(texts), training=False), self.labels, self.task)
 
     def preset_parts(self) -> tuple[dict, dict]:

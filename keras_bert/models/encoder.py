@@ -216,10 +216,7 @@ class BertEncoder(keras.Model):
             vocabulary_size: int, at least today's.
 
         Returns:
-            A new `BertEncoder` with the same weights; the new rows are random.
-
-        Raises:
-            ValueError: fewer rows than today.
+            A new `BertEncoder` with the same weights; the new rows are random. Fewer rows are a `ValueError`.
         """
         size = self.arguments["vocabulary_size"]
         if vocabulary_size < size:

@@ -1,0 +1,249 @@
+"""Answers raw texts of mixed lengths with one model in three libraries: batches and single texts, round by round.
+
+    python tools/benchmark_inference.py --rounds 5
+
+A classifier on --model with a random head, the same weights for all, answers texts of the SST-2 dev set in the order
+in which they stand there:
+- keras_bert: its exported SavedModel, loaded with `tf.saved_model.load`, called with strings;
+- transformers: `pipeline("text-classification")`, batch 32, which pads each batch to its longest text;
+- keras_hub: BertTextClassifier and its preprocessor at its fixed length, exported as one function of strings.
+
+Each measurement is a process of its own, in turn, after a whole pass to warm up. Medians over the rounds; a ratio
+over 1 means that keras_bert is faster. On the CPU.
+"""
+
+import argparse
+import pathlib
+import statistics
+import sys
+import tempfile
+import time
+
+from benchmark_data import read_task
+from benchmark_records import (
+    DATA,
+    MODEL,
+    Neighbours,
+    answer,
+    benchmark_parser,
+    cores,
+    need,
+    peer_list,
+    ratios,
+    record,
+    run_worker,
+)
+
+SETTINGS = ("batch", "single")
+
+
+def main(argv: list[str] | None = None) -> dict:
+    """Runs the benchmark and returns its summary."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    try:
+        peers = peer_list(args.peers, PEERS)
+        texts = read_task("sst2", args.data_folder).dev_texts[0][: args.texts]
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    if args.worker:
+        if args.worker.startswith("make_"):
+            return answer(args, MAKERS[args.worker](args))
+        return answer(args, measure(args, *PEERS[args.worker](args), texts))
+
+    print(
+        f"{len(texts)} texts in batches of {args.batch_size}, {args.single_texts} one by one, {cores()} cores."
+    )
+    neighbours = Neighbours()
+    rounds = {peer: [] for peer in peers}
+    with tempfile.TemporaryDirectory() as folder:
+        run_worker(__file__, argv, "make_keras_bert", "--folder", folder)
+        if "keras_hub" in peers:
+            run_worker(__file__, argv, "make_keras_hub", "--folder", folder)
+        for place in range(args.rounds):
+            for peer in peers:
+                figures = run_worker(__file__, argv, peer, "--folder", folder)
+                rounds[peer].append(figures)
+                speeds = {
+                    "texts_per_second": len(texts) / figures["batch"],
+                    "milliseconds": 1e3 * figures["single"],
+                }
+                record(args, __file__, argv, neighbours, peer=peer, round=place, figures=speeds)
+                print(f"round {place}  {peer:<12}  {describe(speeds)}", flush=True)
+    summary = summarize(rounds, len(texts))
+    record(args, __file__, argv, neighbours, summary=summary)
+    for peer, part in summary["peers"].items():
+        print(f"median   {peer:<12}  {describe(part)}")
+    for peer, part in summary["comparisons"].items():
+        found = ", ".join(f"{setting} {part[setting]['median_ratio']:.2f}" for setting in SETTINGS)
+        print(
+            f"time of {peer} / {peers[0]}: {found}; scores differ by {part['largest_difference']:.1e} at most"
+        )
+    return summary
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of this tool's flags."""
+    parser = benchmark_parser(__doc__)
+    add = parser.add_argument
+    add("--model", default=str(MODEL), help=f"Directory in Hugging Face's layout. Default: {MODEL}.")
+    add("--data-folder", type=pathlib.Path, default=DATA, help=f"Folder of the data sets. Default: {DATA}.")
+    add("--texts", type=int, default=512, help="Texts in batches. Default: 512.")
+    add("--batch-size", type=int, default=32, help="Default: 32.")
+    add("--single-texts", type=int, default=100, help="Texts answered one by one. Default: 100.")
+    add(
+        "--sequence-length", type=int, default=128, help="Longest row; KerasHub's fixed length. Default: 128."
+    )
+    add("--rounds", type=int, default=5, help="Measurements of each peer. Default: 5.")
+    add("--peers", default=",".join(PEERS), help=f"Default: {','.join(PEERS)}; the first is ours.")
+    add("--folder", type=pathlib.Path, help=argparse.SUPPRESS)  # what the makers wrote
+    return parser
+
+
+def make_keras_bert(args: argparse.Namespace) -> dict:
+    """Writes the classifier as a preset and as a SavedModel."""
+    import numpy as np
+
+    import keras_bert
+
+    classifier = keras_bert.BertClassifier.from_preset(
+        args.model, labels=["negative", "positive"], sequence_length=args.sequence_length
+    )
+    kernel, bias = classifier.logits_layer.get_weights()
+    # Far larger than a new head's, so that scores of different texts differ and a wrong one shows.
+    classifier.logits_layer.set_weights([np.random.default_rng(0).normal(size=kernel.shape), bias])
+    classifier.save_to_preset(args.folder / "preset")
+    classifier.export(args.folder / "keras_bert" / "1")
+    return {}
+
+
+def make_keras_hub(args: argparse.Namespace) -> dict:
+    """Writes the same classifier as KerasHub builds it, with its preprocessor, as a SavedModel."""
+    keras_hub = need("keras_hub")
+    import numpy as np
+    import safetensors.numpy
+    import tensorflow as tf
+
+    preset = args.folder / "preset"
+    backbone = keras_hub.models.BertBackbone.from_preset(str(preset))
+    tokens = (preset / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    tokenizer = keras_hub.models.BertTokenizer(vocabulary=tokens, lowercase=True)
+    preprocess = keras_hub.models.BertTextClassifierPreprocessor(
+        tokenizer, sequence_length=args.sequence_length
+    )
+    classifier = keras_hub.models.BertTextClassifier(backbone, num_classes=2, preprocessor=preprocess)
+    weights = safetensors.numpy.load_file(preset / "model.safetensors")
+    head = [np.transpose(weights["classifier.weight"]), weights["classifier.bias"]]
+    classifier.get_layer("logits").set_weights(head)
+    module = tf.Module()
+    module.kept = [variable.value for variable in classifier.variables]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")], autograph=False)
+    def serve(text):
+        return {"probabilities": tf.nn.softmax(classifier(preprocess(text), training=False))}
+
+    module.serve = serve
+    path = args.folder / "keras_hub" / "1"
+    tf.saved_model.save(module, str(path), signatures={"serving_default": serve.get_concrete_function()})
+    return {}
+
+
+def load_saved_model(args: argparse.Namespace):
+    """Loads a SavedModel of strings; gives a function of texts to scores `(B, C)`."""
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
+
+    model = tf.saved_model.load(str(args.folder / args.worker / "1"))
+    signature = model.signatures["serving_default"]
+
+    def score(texts):
+        return signature(text=tf.constant(texts))["probabilities"].numpy().tolist()
+
+    def score_all(texts):
+        size = args.batch_size
+        return [row for low in range(0, len(texts), size) for row in score(texts[low : low + size])]
+
+    # Whoever loads a SavedModel must hold on to it, or its variables go.
+    score.model = model
+    return score_all, score
+
+
+def load_pipeline(args: argparse.Namespace):
+    """Loads transformers' pipeline; gives functions of texts to scores `(B, C)`."""
+    torch, transformers = need("torch"), need("transformers")
+    torch.set_num_threads(cores())
+    transformers.logging.set_verbosity_error()
+    preset = str(args.folder / "preset")
+    pipeline = transformers.pipeline(
+        "text-classification", model=preset, tokenizer=preset, device="cpu", top_k=None
+    )
+    labels = list(pipeline.model.config.label2id)
+    options = {"truncation": True, "max_length": args.sequence_length}
+
+    def score_all(texts, batch_size=args.batch_size):
+        rows = pipeline(texts, batch_size=batch_size, **options)
+        named = [{entry["label"]: entry["score"] for entry in row} for row in rows]
+        return [[row[label] for label in labels] for row in named]
+
+    return score_all, lambda texts: score_all(texts, 1)
+
+
+MAKERS = {"make_keras_bert": make_keras_bert, "make_keras_hub": make_keras_hub}
+PEERS = {"keras_bert": load_saved_model, "transformers": load_pipeline, "keras_hub": load_saved_model}
+
+
+def measure(args: argparse.Namespace, score_all, score, texts: list[str]) -> dict:
+    """Times all texts in batches, and some one by one: seconds in all, and the median of one."""
+    singles = texts[: args.single_texts]
+    scores = score_all(texts)
+    for text in singles:
+        score([text])
+    started = time.perf_counter()
+    score_all(texts)
+    batch = time.perf_counter() - started
+    times = []
+    for text in singles:
+        started = time.perf_counter()
+        score([text])
+        times.append(time.perf_counter() - started)
+    return {"batch": batch, "single": statistics.median(times), "scores": scores}
+
+
+def summarize(rounds: dict[str, list[dict]], texts: int) -> dict:
+    """Takes medians over the rounds, and compares the first peer with each of the others."""
+    ours, *others = rounds
+    series = {peer: {name: [run[name] for run in runs] for name in SETTINGS} for peer, runs in rounds.items()}
+    medians = {
+        peer: {
+            "texts_per_second": texts / statistics.median(times["batch"]),
+            "milliseconds": 1e3 * statistics.median(times["single"]),
+        }
+        for peer, times in series.items()
+    }
+    comparisons = {
+        peer: {
+            **{name: ratios(series[ours][name], series[peer][name]) for name in SETTINGS},
+            "largest_difference": largest_difference(rounds[ours][0]["scores"], rounds[peer][0]["scores"]),
+        }
+        for peer in others
+    }
+    return {"peers": medians, "comparisons": comparisons}
+
+
+def largest_difference(ours: list[list[float]], theirs: list[list[float]]) -> float:
+    """Gives the largest difference of two tables of scores."""
+    return max(
+        abs(a - b) for our, their in zip(ours, theirs, strict=True) for a, b in zip(our, their, strict=True)
+    )
+
+
+def describe(speeds: dict) -> str:
+    """Writes the two speeds for a reader."""
+    return (
+        f"{speeds['texts_per_second']:7.1f} texts/s in batches  {speeds['milliseconds']:6.1f} ms for one text"
+    )
+
+
+if __name__ == "__main__":
+    main()
