@@ -118,11 +118,12 @@ def main(argv: list[str] | None = None) -> dict:
     saved_model = str(output / "saved_model" / "1")
     classifier.export(saved_model)
     asked = dict(zip(("text", "text_pair"), texts[0]))
-    inputs = ", ".join(f"{name}=tf.constant([{text!r}])" for name, text in asked.items())
-    print(EXAMPLE.format(path=saved_model, inputs=inputs))
     signature = tf.saved_model.load(saved_model).signatures["serving_default"]
     answer = signature(**{name: tf.constant([text]) for name, text in asked.items()})
-    print({name: value.numpy() for name, value in answer.items()})
+    print(f"The SavedModel to {asked}:")
+    print({name: value.numpy().tolist() for name, value in answer.items()})
+    inputs = ", ".join(f"{name}=tf.constant([{text!r}])" for name, text in asked.items())
+    print(EXAMPLE.format(path=saved_model, inputs=inputs))
     return metrics
 
 

@@ -202,7 +202,7 @@ def _rows_of_labels(values, labels):
             )
         return values.astype("float32")
     rows = np.zeros((len(values), len(labels)), "float32")
-    for place, names in enumerate(values):
+    for place, names in enumerate(values.tolist()):
         if isinstance(names, (str, bytes)):
             raise ValueError(f"Each text's labels must be a list of names. Received: {names!r} at index {place}.")
         rows[place, _indices(np.array(list(names), object), labels)] = 1

@@ -64,13 +64,13 @@ class Dropout(keras.layers.Layer):
             return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
         import tensorflow as tf
 
-        kept = round((1 - self.rate) * 2**16)
+        kept = min(max(round((1 - self.rate) * 2**16), 1), 2**16 - 1)
         size = tf.size(inputs)
         words = tf.random.stateless_uniform(
             [(size + 1) // 2], tf.cast(self.seed_generator.next(), tf.int32), minval=None, maxval=None, dtype=tf.int32
         )
         bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(inputs))
-        keep = ops.cast(bits < min(kept, 2**16 - 1), inputs.dtype)
+        keep = ops.cast(bits < kept, inputs.dtype)
         return inputs * (keep * ops.cast(2**16 / kept, inputs.dtype))
 
     def compute_output_shape(self, input_shape):

@@ -30,6 +30,9 @@ class Padding(keras.layers.Layer):
     def call(self, hidden, layout):
         return pad(hidden, layout)
 
+    def get_config(self):
+        return super().get_config()
+
     def compute_output_spec(self, hidden, layout):
         rows, length = layout["is_real"].shape
         return keras.KerasTensor((rows, length, hidden.shape[-1]), self.compute_dtype)
@@ -69,6 +72,9 @@ class Pooler(keras.layers.Layer):
 
     def call(self, first):
         return self.dense(first)
+
+    def get_config(self):
+        return super().get_config()
 
     def compute_output_shape(self, first_shape):
         return first_shape

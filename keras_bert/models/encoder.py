@@ -8,7 +8,7 @@ from keras_bert.layers.embeddings import BertEmbeddings
 from keras_bert.layers.pooler import Padding, Pooler
 from keras_bert.layers.transformer_block import TransformerBlock
 from keras_bert.layers.unpadding import Unpadding
-from keras_bert.models.layer_outputs import model_of_layers
+from keras_bert.models.layer_outputs import LayerOutputs
 from keras_bert.models.weights import assign_weights, encoder_weights, weight_values
 from keras_bert.presets.read import read_preset
 from keras_bert.presets.write import write_preset
@@ -245,4 +245,4 @@ class BertEncoder(keras.Model):
         >>> encoder.with_layer_outputs()(inputs)["attention_scores"][0].shape
         TensorShape([1, 2, 4, 4])
         """
-        return model_of_layers(self)
+        return LayerOutputs(self)

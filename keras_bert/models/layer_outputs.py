@@ -3,22 +3,40 @@
 import keras
 
 
-def model_of_layers(encoder) -> keras.Model:
-    """Builds a model on an encoder's weights that gives the hidden states and attention scores of every layer.
+class LayerOutputs(keras.Model):
+    """An encoder's outputs with the hidden states and attention scores of every layer, on the encoder's weights.
+
+    Not a functional graph: Keras 3.15 cannot wire a layer a second time with another number of outputs.
 
     Args:
         encoder: `BertEncoder`.
 
+    Call arguments:
+        inputs: dict of int tensors `(B, T)`, the encoder's.
+        training: bool.
+
     Returns:
-        `keras.Model`, as `BertEncoder.with_layer_outputs` describes it.
+        dict: the encoder's outputs; `hidden_states`, list of `num_layers + 1` tensors `(B, T, H)` that begins with the
+        embeddings; `attention_scores`, list of `num_layers` tensors `(B, N heads, T, T)`.
     """
-    inputs = encoder.input
-    layout = encoder.layout_layer(inputs["padding_mask"])
-    hidden = encoder.embeddings(inputs["token_ids"], inputs["segment_ids"], layout)
-    states, scores = [encoder.padding(hidden, layout)], []
-    for block in encoder.blocks:
-        hidden, score = block(hidden, layout, return_attention_scores=True)
-        states.append(encoder.padding(hidden, layout))
-        scores.append(score)
-    outputs = {"sequence_output": states[-1], "pooled_output": encoder.pooler(states[-1][:, 0])}
-    return keras.Model(inputs, {**outputs, "hidden_states": states, "attention_scores": scores})
+
+    def __init__(self, encoder):
+        super().__init__(name="layer_outputs", dtype=encoder.dtype_policy)
+        self.encoder = encoder
+        self.built = True
+
+    def call(self, inputs, training=False):
+        encoder = self.encoder
+        layout = encoder.layout_layer(inputs["padding_mask"])
+        hidden = encoder.embeddings(inputs["token_ids"], inputs["segment_ids"], layout, training=training)
+        states, scores = [encoder.padding(hidden, layout)], []
+        for block in encoder.blocks:
+            hidden, score = block(hidden, layout, training=training, return_attention_scores=True)
+            states.append(encoder.padding(hidden, layout))
+            scores.append(score)
+        return {
+            "sequence_output": states[-1],
+            "pooled_output": encoder.pooler(states[-1][:, 0]),
+            "hidden_states": states,
+            "attention_scores": scores,
+        }

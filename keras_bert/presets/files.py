@@ -42,7 +42,7 @@ def read_lines(path: pathlib.Path) -> list[str]:
         List of str.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"`{path}` must be UTF-8: {error}. Save it in that encoding.") from error
     lines = [line.removesuffix("\r") for line in text.split("\n")]

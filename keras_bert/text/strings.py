@@ -30,7 +30,8 @@ def string_tensor(texts, name: str = "texts") -> tf.Tensor:
             f"`{name}` must be one string or a flat list of them. Received: shape {tuple(texts.shape)}. "
             "Pass pairs of texts as a tuple of two lists, (a, b)."
         )
-    return texts
+    # A shape that is not known, as behind `tf.py_function`, is taken for a batch.
+    return tf.ensure_shape(texts, (None,)) if texts.shape.rank is None else texts
 
 
 def _convert(texts, name):

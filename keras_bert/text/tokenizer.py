@@ -30,8 +30,8 @@ class BertTokenizer:
         lowercase: bool, default True. Whether the vocabulary is an uncased one.
         strip_accents: bool, optional. Defaults to `lowercase`, as in the original.
         special_tokens_in_text: bool, default False. Whether "[MASK]", "[SEP]", ... in a text are those tokens.
-        never_split: sequence of str, default (). Words of the vocabulary that are found in a text as they stand, and
-            stay whole.
+        never_split: sequence of str, default (). Words of the vocabulary that are found in a text as they stand, not
+            inside a longer ASCII word, and stay whole.
         longest_word: int, default 200. Longer words, in characters, become [UNK]. Hugging Face's cap is 100.
 
     Call arguments:
@@ -82,17 +82,20 @@ class BertTokenizer:
         special = SPECIAL_TOKENS.values() if special_tokens_in_text else ()
         whole = [word for word in dict.fromkeys((*special, *self.never_split)) if word in self.vocabulary]
         self._whole_words = WholeWords(whole, [self.vocabulary.id_of(word) for word in whole])
-        if all(token.startswith("[") or not token for token in self.vocabulary.tokens):
-            raise ValueError("A vocabulary must hold word pieces. Received: special tokens only. Train one first.")
         # UTF-8 takes at most 4 bytes a character; the cap in characters is held before.
-        with tf.init_scope():
-            self._wordpiece = tf_text.FastWordpieceTokenizer(
-                self.vocabulary.searchable_tokens(),
-                token_out_type=tf.int32,
-                max_bytes_per_word=4 * longest_word,
-                unknown_token="[UNK]",
-                no_pretokenization=False,
-            )
+        try:
+            with tf.init_scope():
+                self._wordpiece = tf_text.FastWordpieceTokenizer(
+                    self.vocabulary.searchable_tokens(),
+                    token_out_type=tf.int32,
+                    max_bytes_per_word=4 * longest_word,
+                    unknown_token="[UNK]",
+                    no_pretokenization=False,
+                )
+        except RuntimeError as error:
+            raise ValueError(
+                "A vocabulary must hold word pieces. Received: special tokens only. Train one first."
+            ) from error
 
     def __call__(self, texts):
         texts = string_tensor(texts)

@@ -89,12 +89,19 @@ class Vocabulary:
         return self._ids["[MASK]"]
 
     def searchable_tokens(self) -> list[str]:
-        """Lists the pieces in id order, with those made unfindable that TF-Text cannot take: repeats but the last."""
-        return [
-            # No cleaned text can hold these control characters.
-            token if token and self._ids[token] == place and not {"\0", "\x01"} & set(token) else f"\x01{place}"
-            for place, token in enumerate(self.tokens)
-        ]
+        """Lists the pieces in id order, those that TF-Text cannot take or that no text holds made unfindable.
+
+        Returns:
+            List of unique str.
+        """
+
+        def is_found(place, token):
+            # A space would be searched for across the end of a word. TF-Text takes 256 bytes, and unique pieces.
+            is_word = token and not {"\0", "\x01", " "} & set(token) and len(token.encode()) <= 256
+            return is_word and self._ids[token] == place
+
+        # No cleaned text can hold this control character.
+        return [token if is_found(i, token) else f"\x01{i}" for i, token in enumerate(self.tokens)]
 
     def with_tokens(self, tokens: Sequence[str]) -> "Vocabulary":
         """Appends tokens that are not there yet.

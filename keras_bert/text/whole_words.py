@@ -49,6 +49,9 @@ class WholeWords:
         if not self._words:
             parts = tf.RaggedTensor.from_tensor(texts[:, tf.newaxis])
             return parts, tf.zeros_like(texts, tf.int32), tf.fill(tf.shape(texts), -1)
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
+        # TF-Text takes a text for finished at a NUL; this character is deleted later as well, and as long.
+        texts = tf.strings.regex_replace(texts, r"\x00", "\x01")
         parts, starts, _ = tf_text.regex_split_with_offsets(texts, self._pattern, self._pattern)
         flat = parts.flat_values
         place = tf.minimum(tf.searchsorted(self._hashes, _hash(flat)), len(self._words) - 1)

@@ -9,6 +9,7 @@ import tarfile
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -51,35 +52,24 @@ def mismatches(name, texts):
 @functools.cache
 def differing_code_points():
     """Code points whose category, lower case or decomposition differ between Python's tables and TF-Text's."""
-    points = [p for p in range(sys.maxunicode + 1) if not 0xD800 <= p <= 0xDFFF]
-    characters = [chr(p) for p in points]
-    tensor = tf.constant([c.encode() for c in characters])
-    differ = set()
-    theirs = tf_text.normalize_utf8(tensor, "NFD").numpy().tolist()
-    lowered = tf.strings.lower(tensor, encoding="utf-8").numpy().tolist()
-    for character, nfd, lower in zip(characters, theirs, lowered, strict=True):
-        if unicodedata.category(character) in ("Cc", "Cf"):
-            continue  # deleted before
-        if unicodedata.normalize("NFD", character).encode() != nfd or character.lower().encode() != lower:
-            differ.add(character)
-    classes = {"P": "P", "Z": "Z", "Mn": "Mn", "Cf": "Cf", "Cc": "Cc"}
-    for category, pattern in classes.items():
-        matched = tf.strings.regex_full_match(tensor, rf"\p{{{pattern}}}").numpy()
-        for character, match in zip(characters, matched, strict=True):
-            if unicodedata.category(character).startswith(category) != match:
-                differ.add(character)
+    characters = np.array([chr(p) for p in range(sys.maxunicode + 1) if not 0xD800 <= p <= 0xDFFF], object)
+    categories = np.array([unicodedata.category(c) for c in characters])
+    deleted = np.isin(categories, ("Cc", "Cf"))
+    tensor = tf.constant(np.array([c.encode() for c in characters], object))
+    decomposed = np.array([unicodedata.normalize("NFD", c).encode() for c in characters], object)
+    lowered = np.array([c.lower().encode() for c in characters], object)
+    differs = ~deleted & (decomposed != tf_text.normalize_utf8(tensor, "NFD").numpy())
+    differs |= ~deleted & (lowered != tf.strings.lower(tensor, encoding="utf-8").numpy())
+    for category in ("P", "Z", "Mn", "Cf", "Cc"):
+        matches = tf.strings.regex_full_match(tensor, rf"\p{{{category}}}").numpy()
+        differs |= matches != np.char.startswith(categories, category)
     # FastWordpiece splits at ICU's punctuation: a word of x, the character and x falls apart exactly there.
-    probe = tf_text.FastWordpieceTokenizer(
-        ["[UNK]", "x", "##x"], token_out_type=tf.string, no_pretokenization=False
-    )
-    pieces = probe.tokenize(tf.strings.join(["x", tensor, "x"])).to_list()
+    probe = tf_text.FastWordpieceTokenizer(["[UNK]", "x", "##x"], token_out_type=tf.string, no_pretokenization=False)
+    splits = probe.tokenize(tf.strings.join(["x", tensor, "x"])).row_lengths().numpy() == 3
     is_chinese = tokenization.BasicTokenizer()._is_chinese_char
-    for character, cut in zip(characters, pieces, strict=True):
-        if character == "x" or unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp"):
-            continue  # the frame itself, or deleted, or a space before
-        if (len(cut) == 3) != (tokenization._is_punctuation(character) or is_chinese(ord(character))):
-            differ.add(character)
-    return frozenset(differ)
+    should = np.array([tokenization._is_punctuation(c) or is_chinese(ord(c)) for c in characters])
+    seen = ~deleted & ~np.isin(categories, ("Zs", "Zl", "Zp")) & (characters != "x")  # "x" is the frame itself
+    return frozenset(characters[differs | (seen & (splits != should))])
 
 
 def random_texts(count, seed):
@@ -120,6 +110,11 @@ def random_texts(count, seed):
     return texts
 
 
+@functools.cache
+def sampled_texts():
+    return list(shared_texts(limit=100))
+
+
 def shared_texts(limit=None):
     """Every text of the data folder, by file."""
     for path in sorted(SHARED.rglob("*")):
@@ -131,7 +126,7 @@ def shared_texts(limit=None):
                     archive.extractfile(m).read().decode("utf-8") for m in archive.getmembers() if m.isfile()
                 )
         elif path.suffix == ".xz":
-            text = lzma.open(path).read().decode("utf-8")
+            text = lzma.decompress(path.read_bytes()).decode("utf-8")
         elif path.is_file():
             text = path.read_bytes().decode("utf-8", "replace")
         else:
@@ -163,6 +158,15 @@ def test_random_strings_get_the_original_ids(name):
     assert mismatches(name, random_texts(5_000, seed=1)) == []
 
 
+def test_a_vocabulary_with_repeats_gives_the_original_ids(tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\na\nb\n##b\n##b\nab\nab\n", newline="\r\n")
+    original, ours = tokenization.FullTokenizer(str(path)), BertTokenizer(path)
+    for text in ("a b", "ab abb aba", "A bbb", "ba"):
+        assert ours(text).numpy().tolist() == original.convert_tokens_to_ids(original.tokenize(text))
+    assert len(ours.vocabulary) == 12
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VOCABULARIES)
 def test_200_000_random_strings_get_the_original_ids(name):
@@ -171,7 +175,7 @@ def test_200_000_random_strings_get_the_original_ids(name):
 
 @pytest.mark.parametrize("name", VOCABULARIES)
 def test_samples_of_real_text_get_the_original_ids(name):
-    for file, lines in shared_texts(limit=100):
+    for file, lines in sampled_texts():
         assert mismatches(name, lines) == [], file
 
 
@@ -183,36 +187,3 @@ def test_every_line_of_real_text_gets_the_original_ids(name):
         assert mismatches(name, lines) == [], file
         count += len(lines)
     assert count > 100_000
-
-
-def test_golden_cases_hold():
-    cases = json.loads((SHARED / "golden_tokenization" / "tokenization_cases.json").read_text())
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    checked = 0
-    for case in cases["basic_tokenizer"] + cases["wordpiece"] + cases["full_toy_vocab"] + cases["full_real_vocab"]:
-        if not case.get("tokenize_chinese_chars", True):
-            continue  # the one option of Hugging Face's that the original does not have
-        text = case.get("text", case.get("word"))
-        expected = case.get("tokens", case.get("expected"))
-        settings = {
-            "lowercase": case.get("do_lower_case", True),
-            "strip_accents": case.get("strip_accents"),
-            "never_split": case.get("never_split", ()),
-        }
-        if "word" in case:
-            settings["lowercase"] = False
-        if isinstance(case.get("vocab"), str):
-            vocabulary = SHARED / "bert_vocab" / f"{case['vocab']}-vocab.txt"
-        elif "vocab" in case:
-            vocabulary = case["vocab"] + [token for token in special if token not in case["vocab"]]
-        else:  # words, not pieces: a vocabulary of the expected words and of every character shows where it cuts
-            vocabulary = special + ["a"] + [word for word in dict.fromkeys(expected) if word not in (*special, "a")]
-        tokenizer = BertTokenizer(vocabulary, **settings)
-        ids = tokenizer([text])[0].numpy().tolist()
-        if expected is not None:
-            assert [tokenizer.vocabulary.tokens[i] for i in ids] == expected, case
-        for key in ("ids", "ids_from_staged_vocab"):
-            if key in case and not case.get("add_special_tokens"):
-                assert ids == case[key], case
-        checked += 1
-    assert checked >= 44

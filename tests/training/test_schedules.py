@@ -1,0 +1,124 @@
+"""The learning rate: transformers' linear schedule, built anew for the steps of each `fit`."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_bert.training import WarmupLinearDecay
+from tests.classifiers import INDICES, TEXTS, make_classifier, make_preprocessor
+
+READY = {name: tensor.numpy() for name, tensor in make_preprocessor()(TEXTS).items()}
+
+
+class RateLog(keras.callbacks.Callback):
+    """Notes the rate that each update is made with."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
+
+
+def rates_of(schedule, steps):
+    return [float(schedule(step)) for step in steps]
+
+
+@pytest.fixture
+def classifier():
+    classifier = make_classifier()
+    classifier.compile(run_eagerly=True, learning_rate=0.01, warmup=0.34)
+    return classifier
+
+
+@pytest.mark.parametrize(("total", "warmup"), [(10, 3), (10, 0), (7, 7), (1, 0)])
+def test_rates_are_those_of_transformers(total, warmup):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
+    theirs = transformers.get_linear_schedule_with_warmup(optimizer, warmup, total)
+    expected = []
+    for _ in range(total + 2):
+        expected.append(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
+    schedule = WarmupLinearDecay(0.5, total, warmup)
+    assert rates_of(schedule, range(total + 2)) == pytest.approx(expected, abs=1e-7)
+
+
+def test_rates_written_out():
+    schedule = WarmupLinearDecay(peak=8.0, total_steps=6, warmup_steps=2)
+    assert rates_of(schedule, range(8)) == [0, 4, 8, 6, 4, 2, 0, 0]
+
+
+def test_a_later_beginning_shifts_the_rates():
+    schedule = WarmupLinearDecay(peak=8.0, total_steps=6, warmup_steps=2, first_step=100)
+    assert rates_of(schedule, [99, 100, 101, 102, 105, 106]) == [0, 0, 4, 8, 2, 0]
+
+
+def test_a_schedule_survives_its_config():
+    schedule = WarmupLinearDecay(peak=8.0, total_steps=6, warmup_steps=2, first_step=3)
+    config = keras.saving.serialize_keras_object(schedule)
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.get_config() == schedule.get_config()
+    assert rates_of(again, range(12)) == rates_of(schedule, range(12))
+
+
+@pytest.mark.parametrize("warmup", [-1, 7])
+def test_a_warmup_outside_of_the_whole_is_refused(warmup):
+    with pytest.raises(ValueError, match=f"`total_steps`. Received: warmup_steps={warmup}, total_steps=6"):
+        WarmupLinearDecay(8.0, 6, warmup)
+
+
+def test_each_fit_has_its_own_rise_and_fall(classifier):
+    first, second = RateLog(), RateLog()
+    # 7 examples in batches of 3: 3 updates an epoch, so 6, and int(0.34 * 6) = 2 of them rise.
+    classifier.fit(READY, INDICES, batch_size=3, epochs=2, verbose=0, callbacks=[first])
+    assert first.rates == pytest.approx([0, 0.005, 0.01, 0.0075, 0.005, 0.0025])
+    classifier.fit(READY, INDICES, batch_size=3, epochs=1, verbose=0, callbacks=[second])
+    assert second.rates == pytest.approx([0, 0.01, 0.005])
+    assert int(classifier.optimizer.iterations) == 9
+
+
+def test_the_schedule_counts_updates_and_not_parts_of_them(classifier):
+    classifier.compile(run_eagerly=True, learning_rate=0.01, warmup=0.34, gradient_accumulation_steps=3)
+    log = RateLog()
+    classifier.fit(READY, INDICES, batch_size=3, verbose=0, callbacks=[log])
+    assert log.rates == pytest.approx([0, 0.01, 0.005])
+    assert int(classifier.optimizer.iterations) == 3
+
+
+@pytest.fixture
+def planned_steps(classifier, monkeypatch):
+    """Tells for how many updates a `fit` plans, without making them."""
+    monkeypatch.setattr(keras.Model, "fit", lambda self, *args, **kwargs: None)
+
+    def planned(*args, **kwargs):
+        classifier.fit(*args, **kwargs)
+        return classifier.optimizer._learning_rate.total_steps
+
+    return planned
+
+
+def test_steps_are_counted_where_the_dataset_does_not_tell(planned_steps):
+    dataset = tf.data.Dataset.from_tensor_slices((TEXTS, INDICES)).filter(lambda text, label: text != "good")
+    assert dataset.cardinality() == tf.data.UNKNOWN_CARDINALITY
+    assert planned_steps(dataset.batch(4), epochs=5) == 10
+    assert planned_steps(dataset, batch_size=5, epochs=5) == 10
+
+
+def test_steps_of_other_epochs(planned_steps):
+    dataset = tf.data.Dataset.from_tensor_slices((TEXTS, INDICES)).batch(2)
+    assert planned_steps(dataset, epochs=3) == 12
+    assert planned_steps(dataset, epochs=3, initial_epoch=1) == 8
+    assert planned_steps(dataset.repeat(), epochs=3, steps_per_epoch=5) == 15
+    assert planned_steps(TEXTS, INDICES, epochs=3, batch_size=2, validation_split=0.25) == 9
+
+
+def test_an_optimizer_of_the_user_keeps_its_rate():
+    classifier = make_classifier()
+    classifier.compile(optimizer=keras.optimizers.Adam(0.02), run_eagerly=True)
+    log = RateLog()
+    classifier.fit(READY, INDICES, batch_size=4, verbose=0, callbacks=[log])
+    assert log.rates == pytest.approx([0.02, 0.02])
