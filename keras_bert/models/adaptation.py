@@ -80,6 +80,8 @@ class Adaptation:
         Reference:
             Hu et al., 2021 (https://arxiv.org/abs/2106.09685).
         """
+        if not isinstance(rank, int) or rank < 1:
+            raise ValueError(f"`rank` must be a whole number, at least 1. Received: rank={rank}. Use 8, for example.")
         unknown = [target for target in targets if target not in _TARGETS]
         if unknown or not targets:
             raise ValueError(f"`targets` must be among {', '.join(_TARGETS)}. Received: {', '.join(unknown)!r}.")

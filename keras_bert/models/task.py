@@ -78,9 +78,9 @@ class Task(Adaptation, CompiledTask):
         """
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
+        dataset = self._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
         given = holds_pairs(x)
         self.pairs = self.pairs if given is None else given
-        dataset = self._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
         if validation_data is not None:
             if not isinstance(validation_data, tuple):
                 validation_data = (validation_data,)
