@@ -26,22 +26,30 @@ def in_static_context() -> bool:
         return False
 
 
-def _take_rows(rows, forward, backward, is_real=None):
+def _take_rows(x, forward, backward, keep=None):
     """Takes rows by index; the gradient is another take, because no index that matters comes twice.
 
     A plain `ops.take` scatters its gradient, which is three times slower and adds up what was read at padding.
     """
 
     @ops.custom_gradient
-    def take(rows):
+    def take(x):
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            taken = ops.take(_as_rows(upstream), backward, axis=0)
-            return taken if is_real is None else taken * ops.cast(is_real, taken.dtype)
+            taken = ops.reshape(_gather(_as_rows(upstream), backward), ops.shape(x))
+            return taken if keep is None else taken * ops.cast(keep, taken.dtype)
 
-        return ops.take(rows, forward, axis=0), gradient
+        return _gather(_as_rows(x), forward), gradient
 
-    return take(rows)
+    return take(x)
+
+
+def _gather(rows, indices):
+    if keras.backend.backend() != "tensorflow":
+        return ops.take(rows, indices, axis=0)
+    import tensorflow as tf
+
+    return tf.gather(rows, indices)  # `ops.take` first looks through all indices for negative ones
 
 
 def _as_rows(x):
@@ -209,7 +217,7 @@ def split_heads(x, layout, num_heads):
         rows, length = ops.shape(layout["is_real"])
         return ops.transpose(ops.reshape(x, (rows, length, num_heads, head_dim)), (0, 2, 1, 3))
     rows = ops.reshape(x, (-1, head_dim))
-    return _take_rows(rows, layout["head_rows"], ops.reshape(layout["token_rows"], (-1,)))
+    return _take_rows(rows, layout["head_rows"], layout["token_rows"])
 
 
 def merge_heads(x, layout):
@@ -226,13 +234,6 @@ def merge_heads(x, layout):
     if is_static(layout):
         return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, num_heads * head_dim))
     # The gradient must be 0 at padding, or it would flow into the keys and values of real tokens.
-    real_rows = ops.broadcast_to(
-        ops.expand_dims(ops.expand_dims(layout["is_real"], 1), -1), ops.shape(layout["head_rows"]) + (1,)
-    )
-    taken = _take_rows(
-        ops.reshape(x, (-1, head_dim)),
-        layout["token_rows"],
-        ops.reshape(layout["head_rows"], (-1,)),
-        ops.reshape(real_rows, (-1, 1)),
-    )
+    keep = ops.expand_dims(ops.expand_dims(layout["is_real"], 1), -1)  # (B, 1, T, 1)
+    taken = _take_rows(x, layout["token_rows"], layout["head_rows"], keep)  # (N, heads, D)
     return ops.reshape(taken, (-1, num_heads * head_dim))

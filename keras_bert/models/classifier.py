@@ -176,7 +176,7 @@ class BertClassifier(Task):
         """
         config, vocabulary, weights = read_preset(preset, load_weights)
         if dropout is not None:
-            encoder_overrides |= {"dropout": dropout, "attention_dropout": dropout}
+            encoder_overrides |= {"dropout": dropout}
         encoder = BertEncoder.of_preset_config(config, dtype=dtype, **encoder_overrides)
         length = {} if sequence_length is None else {"sequence_length": sequence_length}
         preprocessor = BertPreprocessor.from_parts(config, vocabulary, **length) if vocabulary is not None else None

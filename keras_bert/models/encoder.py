@@ -198,6 +198,8 @@ class BertEncoder(keras.Model):
         """Builds an encoder with random weights from a preset's configuration; `overrides` win."""
         if "encoder" not in config:
             raise ValueError("An encoder needs a preset with a model. Received: one with a tokenizer only.")
+        if "dropout" in overrides:  # as in `BertEncoder`: of the attention too, unless said otherwise
+            overrides = {"attention_dropout": overrides["dropout"], **overrides}
         return cls(**{**config["encoder"], **overrides})
 
     def save_to_preset(self, path: str | os.PathLike, storage_dtype: str = "float32") -> None:
