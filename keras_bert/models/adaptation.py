@@ -91,9 +91,10 @@ class Adaptation:
             layer.trainable = True  # a frozen layer's new matrices would not train
         for variable in self.encoder.trainable_variables:
             variable.trainable = False
-        for block in self.encoder.blocks:
-            for target in targets:
-                getattr(block, target).enable_lora(rank, lora_alpha=alpha)
+        with self.distribute_strategy.scope():  # mirrored as the rest is
+            for block in self.encoder.blocks:
+                for target in targets:
+                    getattr(block, target).enable_lora(rank, lora_alpha=alpha)
         self.lora_rank, self.lora_alpha, self.lora_targets = rank, alpha or rank, tuple(targets)
         self.compile()
 

@@ -66,7 +66,7 @@ def pack_segments(
     all_lengths = tuple(tf.cast(segment.row_lengths(), tf.int32) for segment in segments)
     lengths = truncated_lengths(all_lengths, sequence_length - 1 - len(segments), truncation)
     total = 1 + len(segments) + tf.add_n(lengths)  # (B,)
-    width = sequence_length if padding == "fixed" else tf.reduce_max(tf.concat([total, [0]], 0))
+    width = sequence_length if padding == "fixed" else tf.reduce_max(tf.concat([total, [1 + len(segments)]], 0))
     place = tf.range(width)[tf.newaxis]  # (1, T)
 
     # All tokens in one line, the three special ones behind: every place of a row is one index into it.

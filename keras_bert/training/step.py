@@ -82,6 +82,7 @@ class ExactStepModel(keras.Model):
     """
 
     def train_step(self, data):
+        data = _with_weights(data)
         parts = _split_rows(data, self.gradient_accumulation_steps)
         variables = self.trainable_variables
         gradients, shares, counts = None, 0.0, None
@@ -102,7 +103,7 @@ class ExactStepModel(keras.Model):
         return self._logs(shares, counts)
 
     def test_step(self, data):
-        x, y, weights = data
+        x, y, weights = data = _with_weights(data)
         y_pred = self(x, training=False)
         values = self._loss_values(y, y_pred)
         counts = _all_reduce(self._counts(data, values))
@@ -111,9 +112,9 @@ class ExactStepModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Gives the loss of a batch on one device, by the step's own formula."""
-        weights = tf.ones((tf.shape(x["padding_mask"])[0],)) if sample_weight is None else sample_weight
+        x, y, weights = data = _with_weights((x, y, sample_weight))
         values = self._loss_values(y, y_pred)
-        return self._share(values, x, weights, self._counts((x, y, weights), values))
+        return self._share(values, x, weights, self._counts(data, values))
 
     def _loss_values(self, y, y_pred):
         return {
@@ -159,6 +160,11 @@ class ExactStepModel(keras.Model):
             if metric.name == "loss":
                 metric.update_state(share * replicas, sample_weight=count / replicas)
         return self.get_metrics_result()
+
+
+def _with_weights(data):
+    x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+    return x, y, tf.ones((tf.shape(x["padding_mask"])[0],)) if weights is None else weights
 
 
 def _is_real(x):

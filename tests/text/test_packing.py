@@ -76,7 +76,7 @@ def test_three_places_hold_the_special_tokens_of_a_pair(truncation):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_no_rows_stay_no_rows(count):
-    for padding, width in (("longest", 0), ("fixed", 6)):
+    for padding, width in (("longest", 1 + count), ("fixed", 6)):  # as wide as the special tokens
         inputs = pack_segments((ragged([]),) * count, **IDS, sequence_length=6, padding=padding)
         assert {tuple(tensor.shape) for tensor in inputs.values()} == {(0, width)}
 
