@@ -71,4 +71,4 @@ def scores_of(classifier, texts):
 
 def values_of(classifier):
     """The trainable weights, by path."""
-    return {v.path: keras.ops.convert_to_numpy(v) for v in classifier.trainable_variables}
+    return {v.path: v.value.numpy() for v in classifier.trainable_variables}

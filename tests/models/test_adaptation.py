@@ -32,7 +32,7 @@ def lora(*targets):
 
 
 def all_values(classifier):
-    return {weight.path: keras.ops.convert_to_numpy(weight).copy() for weight in classifier.weights}
+    return {weight.path: weight.value.numpy() for weight in classifier.weights}
 
 
 def changed_by_a_fit(classifier, updates=2):

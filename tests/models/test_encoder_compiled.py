@@ -60,6 +60,24 @@ def test_a_graph_of_unknown_shapes_gives_the_same_outputs_and_gradients(expected
     assert_close(tf.function(lambda inputs: encoder(inputs), signature)(other), values(encoder(other)))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "jit_compile"),
+    [({"unpadding": False}, False), ({}, True), ({"dtype": "mixed_bfloat16"}, False)],
+)
+def test_the_look_inside_is_the_same_however_it_is_computed(arguments, jit_compile):
+    inputs = batch(MASK[:2]) | {"padding_mask": MASK[:2] != 0}
+    inside = make_encoder(scale=0.2, **arguments).with_layer_outputs()
+    inside.compile(jit_compile=jit_compile)
+    ours, expected = inside.predict(inputs, verbose=0), make_encoder(scale=0.2).with_layer_outputs()(inputs)
+    atol = 0.08 if "dtype" in arguments else 1e-5
+    assert ours.keys() == expected.keys()
+    for mine, other in zip(keras.tree.flatten(ours), keras.tree.flatten(expected), strict=True):
+        mine, other = (np.asarray(x).astype("float32") for x in (mine, other))
+        if mine.ndim == 4:  # scores from padding are nobody's
+            mine, other = (x * (MASK[:2] != 0)[:, None, :, None] for x in (mine, other))
+        np.testing.assert_allclose(mine, other, rtol=0, atol=atol)
+
+
 def test_keras_own_compiled_loops_give_the_same(expected):
     encoder = make_encoder(dropout=0.0)
     encoder.compile(jit_compile=True)

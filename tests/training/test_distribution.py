@@ -89,6 +89,12 @@ def main(preset, cases):
     call = tf.function(lambda: classifier(inputs, training=True), autograph=False)
     replicas = mirrored.experimental_local_results(mirrored.run(call))
     differences["dropout"] = float(np.abs(replicas[0] - replicas[1]).max())
+
+    classifier.enable_lora(rank=2)  # its variables are made here, outside of the scope
+    on_one_device = [
+        v.path for v in classifier.variables if len(mirrored.experimental_local_results(v.value)) < 2
+    ]
+    differences["on one device"] = on_one_device
     print(json.dumps(differences))
 
 
@@ -143,6 +149,10 @@ def test_validation_and_predictions_are_those_of_one_device(differences):
 
 def test_replicas_draw_different_dropout_masks(differences):
     assert differences["dropout"] > 0.01
+
+
+def test_all_replicas_have_loras_matrices(differences):
+    assert differences["on one device"] == []
 
 
 def test_one_is_the_strategy_in_force():
