@@ -26,8 +26,8 @@ class ReplicaSeedGenerator(keras.random.SeedGenerator):
 class Dropout(keras.layers.Layer):
     """Sets units to 0 in training and scales the rest up, as Srivastava et al. (2014).
 
-    16 random bits a unit decide, not a 32-bit float: two to three times faster on CPUs, where the drawing of floats
-    takes longer than BERT's attention. The share that is kept is a multiple of 2**-16, and the scale its inverse.
+    16 random bits a unit decide, not a 32-bit float: on CPUs the drawing of floats takes longer than BERT's
+    attention. The share that is kept is a multiple of 2**-16, and the scale its inverse.
 
     Args:
         rate: float in [0, 1). The share of units set to 0.

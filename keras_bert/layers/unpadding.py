@@ -29,7 +29,7 @@ def in_static_context() -> bool:
 def _take_rows(x, forward, backward, keep=None):
     """Takes rows by index; the gradient is another take, because no index that matters comes twice.
 
-    A plain `ops.take` scatters its gradient, which is three times slower and adds up what was read at padding.
+    A plain `ops.take` scatters its gradient, which is slower and adds up what was read at padding.
     """
 
     @ops.custom_gradient

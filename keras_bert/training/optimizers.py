@@ -6,9 +6,8 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_bert")
 class AdamW(keras.optimizers.AdamW):
-    """Keras' AdamW with TensorFlow's fused update: the same formula in one pass over memory instead of ten.
+    """Keras' AdamW with TensorFlow's fused update: the same formula in one pass over memory instead of many.
 
-    On CPUs a BERT's update takes half the time of `keras.optimizers.AdamW`, for a small BERT a fifth of the step.
     Arguments, variables and files are Keras'.
 
     Example:
