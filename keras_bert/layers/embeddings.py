@@ -3,6 +3,7 @@
 import keras
 
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.norm import LayerNormalization
 from keras_bert.layers.unpadding import unpad
 
 
@@ -75,9 +76,7 @@ class BertEmbeddings(keras.layers.Layer):
         self.token_embedding = table("token_embedding", self.vocabulary_size)
         self.position_embedding = table("position_embedding", self.max_sequence_length)
         self.segment_embedding = table("segment_embedding", self.num_segments)
-        self.norm = keras.layers.LayerNormalization(
-            epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name="norm"
-        )
+        self.norm = LayerNormalization(epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name="norm")
         self.norm.build((None, self.hidden_dim))
         self.dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy)
 
