@@ -27,10 +27,7 @@ def in_static_context() -> bool:
 
 
 def _take_rows(x, forward, backward, keep=None):
-    """Takes rows by index; the gradient is another take, because no index that matters comes twice.
-
-    A plain `ops.take` scatters its gradient, which is slower and adds up what was read at padding.
-    """
+    """Takes rows by index; the gradient is another take, as no index that matters comes twice: a scatter is slower."""
 
     @ops.custom_gradient
     def take(x):
@@ -96,8 +93,7 @@ class Unpadding(keras.layers.Layer):
 
     def call(self, padding_mask):
         mask = ops.cast(padding_mask, "int32")
-        shape = ops.shape(mask)
-        rows, length = shape[0], shape[1]
+        rows, length = ops.shape(mask)
         is_real = mask != 0
         same = ops.expand_dims(mask, 1) == ops.expand_dims(mask, 2)  # (B, T, T)
         attend = ops.logical_and(same, ops.expand_dims(is_real, 1))
@@ -199,6 +195,21 @@ def pad(x, layout):
         x = _take_rows(x, layout["place_tokens"], layout["token_places"])
     x = ops.reshape(x, (shape[0], shape[1], x.shape[-1]))
     return x * ops.cast(ops.expand_dims(layout["is_real"], -1), x.dtype)
+
+
+def first_tokens(x, layout):
+    """Takes the first position of every row: `(N, H)` to `(B, H)`.
+
+    Args:
+        x: float tensor `(N, H)`.
+        layout: dict of `Unpadding`.
+
+    Returns:
+        Tensor `(B, H)`; at padding any finite value.
+    """
+    rows, length = ops.shape(layout["is_real"])
+    places = ops.arange(rows) * length
+    return _gather(x, places if is_static(layout) else _gather(layout["place_tokens"], places))
 
 
 def split_heads(x, layout, num_heads):

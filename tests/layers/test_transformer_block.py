@@ -1,12 +1,14 @@
 """A block by itself: who attends to whom, where dropout acts, and what it promises."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_bert.layers.transformer_block import TransformerBlock
-from keras_bert.layers.unpadding import Unpadding, unpad
+from keras_bert.layers.unpadding import Unpadding, pad, unpad
 from tests.encoders import MASK
 from tests.reference import ACTIVATIONS
 
@@ -104,13 +106,30 @@ def test_the_promised_shapes_and_types_are_the_real_ones(dtype):
     symbolic_layout = unpadding(keras.Input((None,), dtype="int32"))
     symbolic_hidden = keras.KerasTensor((None, 12), block.compute_dtype)
     layout = unpadding(MASK)
-    for asked in (False, True):
-        symbolic = block(symbolic_hidden, symbolic_layout, return_attention_scores=asked)
-        real = block(hidden_of(layout), layout, return_attention_scores=asked)
+    for asked, first_only in itertools.product((False, True), repeat=2):
+        how = {"return_attention_scores": asked, "first_only": first_only}
+        symbolic = block(symbolic_hidden, symbolic_layout, **how)
+        real = block(hidden_of(layout), layout, **how)
         assert isinstance(real, tuple) == asked
+        assert keras.tree.flatten(symbolic)[0].shape == (None, 12)
         for promised, given in zip(keras.tree.flatten(symbolic), keras.tree.flatten(real), strict=True):
             assert promised.dtype == given.dtype
             assert tf.TensorShape(promised.shape).is_compatible_with(given.shape)
+
+
+@pytest.mark.parametrize("unpadding", [True, False])
+def test_the_first_positions_alone_are_what_they_are_among_the_others(unpadding):
+    layout = Unpadding(3, unpadding)(MASK)
+    block = built(layout)
+    hidden = hidden_of(layout)
+    how = {"layout": layout, "return_attention_scores": True}
+    output, scores = (x.numpy() for x in block(hidden, **how))
+    first, first_scores = (x.numpy() for x in block(hidden, **how, first_only=True))
+    whole = pad(output, layout)[:, 0]
+    np.testing.assert_allclose(first, whole, atol=1e-5)
+    starts_real = MASK[:, 0] != 0
+    assert np.all(first[~starts_real] == 0) and np.abs(first[starts_real]).min() > 1e-4
+    np.testing.assert_allclose(first_scores[starts_real], scores[starts_real, :, :1], atol=1e-6)
 
 
 def test_the_config_holds_every_argument():
