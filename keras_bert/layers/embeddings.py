@@ -3,8 +3,8 @@
 import keras
 
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.gathering import unpad
 from keras_bert.layers.norm import LayerNormalization
-from keras_bert.layers.unpadding import unpad
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -62,8 +62,8 @@ class BertEmbeddings(keras.layers.Layer):
         self.layer_norm_epsilon = layer_norm_epsilon
 
     def build(self, token_ids_shape, segment_ids_shape=None, layout_shape=None):
-        def table(name, rows):
-            layer = keras.layers.Embedding(
+        def table(name, rows, kind=keras.layers.Embedding):
+            layer = kind(
                 rows,
                 self.hidden_dim,
                 embeddings_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
@@ -73,7 +73,9 @@ class BertEmbeddings(keras.layers.Layer):
             layer.build((None,))
             return layer
 
-        self.token_embedding = table("token_embedding", self.vocabulary_size)
+        # Its table is the masked-LM head's output layer too.
+        reversible = keras.layers.ReversibleEmbedding
+        self.token_embedding = table("token_embedding", self.vocabulary_size, reversible)
         self.position_embedding = table("position_embedding", self.max_sequence_length)
         self.segment_embedding = table("segment_embedding", self.num_segments)
         self.norm = LayerNormalization(epsilon=self.layer_norm_epsilon, dtype=self.dtype_policy, name="norm")

@@ -1,8 +1,9 @@
-"""The two ways out of the encoder: all tokens in their places, and one vector a text."""
+"""The ways out of the encoder: all tokens in their places, some positions, and one vector a text."""
 
 import keras
+from keras import ops
 
-from keras_bert.layers.unpadding import pad
+from keras_bert.layers.gathering import pad
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -36,6 +37,39 @@ class Padding(keras.layers.Layer):
     def compute_output_spec(self, hidden, layout):
         rows, length = layout["is_real"].shape
         return keras.KerasTensor((rows, length, hidden.shape[-1]), self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable("keras_bert")
+class SplitPositions(keras.layers.Layer):
+    """Parts what was computed for two lists of positions at once.
+
+    Args:
+        **kwargs: `keras.layers.Layer`'s.
+
+    Call arguments:
+        hidden: float tensor `(B * (K + P), H)`, of the positions of both lists, row by row.
+        first: int tensor `(B, K)` of positions.
+        second: int tensor `(B, P)` of positions.
+
+    Returns:
+        Float tensors `(B, K, H)` and `(B, P, H)`.
+
+    Example:
+    >>> first, second = SplitPositions()(np.ones((10, 12)), np.zeros((2, 1)), np.zeros((2, 4)))
+    >>> first.shape, second.shape
+    (TensorShape([2, 1, 12]), TensorShape([2, 4, 12]))
+    """
+
+    def call(self, hidden, first, second):
+        rows, cut = ops.shape(first)
+        hidden = ops.reshape(hidden, (rows, cut + ops.shape(second)[1], hidden.shape[-1]))
+        return hidden[:, :cut], hidden[:, cut:]
+
+    def compute_output_spec(self, hidden, first, second):
+        return tuple(keras.KerasTensor((*x.shape, hidden.shape[-1]), self.compute_dtype) for x in (first, second))
+
+    def get_config(self):
+        return super().get_config()
 
 
 @keras.saving.register_keras_serializable("keras_bert")

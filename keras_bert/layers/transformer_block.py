@@ -5,8 +5,14 @@ from keras import ops
 
 from keras_bert.layers.activation import activation_function
 from keras_bert.layers.dropout import Dropout
+from keras_bert.layers.gathering import (
+    attention_bias_of,
+    merge_heads,
+    positions_are_real,
+    split_heads,
+    take_positions,
+)
 from keras_bert.layers.norm import LayerNormalization
-from keras_bert.layers.unpadding import first_tokens, merge_heads, split_heads
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -15,7 +21,7 @@ class TransformerBlock(keras.layers.Layer):
 
     Works on the real tokens of the batch, `(N, H)`; only the attention itself sees rows, through the layout of
     `Unpadding`. Positions with another value in `padding_mask`, or 0, are not attended to. A last block of which only
-    each row's first position is read can leave the others out: they are then keys and values, and nothing else.
+    some `positions` are read leaves the others out: they are then keys and values, and nothing else.
 
     Args:
         num_heads: int. Attention heads.
@@ -31,11 +37,11 @@ class TransformerBlock(keras.layers.Layer):
         layout: dict of `Unpadding`.
         training: bool.
         return_attention_scores: bool, default False.
-        first_only: bool, default False.
+        positions: int tensor `(B, P)`, optional. The positions of each row to compute; `None`: all.
 
     Returns:
-        Float tensor `(N, H)`; with `first_only` `(B, H)`, 0 at padding. With `return_attention_scores` also the scores
-        `(B, N heads, T, T)`; with `first_only` `(B, N heads, 1, T)`.
+        Float tensor `(N, H)`; with `positions` `(B * P, H)`, 0 at padding. With `return_attention_scores` also the
+        scores `(B, N heads, T, T)`; with `positions` `(B, N heads, P, T)`.
 
     Example:
     >>> from keras_bert.layers.unpadding import Unpadding
@@ -96,39 +102,37 @@ class TransformerBlock(keras.layers.Layer):
         for layer in (self.attention_norm, self.output_norm):
             layer.build((None, hidden_dim))
 
-    def call(self, hidden, layout, training=False, return_attention_scores=False, first_only=False):
+    def call(self, hidden, layout, training=False, return_attention_scores=False, positions=None):
         hidden_dim = hidden.shape[-1]
-        head_dim = hidden_dim // self.num_heads
         key = split_heads(self.key(hidden), layout, self.num_heads)  # (B, heads, T, D)
         value = split_heads(self.value(hidden), layout, self.num_heads)
-        bias = ops.cast(layout["attention_bias"], key.dtype)  # (B, 1, T, T)
-        if first_only:
-            hidden, bias = first_tokens(hidden, layout), bias[:, :, :1]
-        query = self.query(hidden) * ops.cast(head_dim**-0.5, self.compute_dtype)  # (N, H)
-        if first_only:
-            query = ops.reshape(query, (-1, self.num_heads, 1, head_dim))
+        if positions is None:
+            bias = layout["attention_bias"]  # (B, 1, T, T)
         else:
-            query = split_heads(query, layout, self.num_heads)
-        scores = ops.softmax(ops.matmul(query, ops.swapaxes(key, -1, -2)) + bias)  # (B, heads, T, T)
+            bias = attention_bias_of(layout, positions)  # (B, 1, P, T)
+            hidden = take_positions(hidden, layout, positions)  # (B * P, H)
+        query = self.query(hidden) * ops.cast((hidden_dim // self.num_heads) ** -0.5, self.compute_dtype)
+        query = split_heads(query, layout, self.num_heads, positions)
+        scores = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, heads, T, T)
+        scores = ops.softmax(scores + ops.cast(bias, scores.dtype))
         mixed = ops.matmul(self.attention_dropout_layer(scores, training=training), value)  # (B, heads, T, D)
-        mixed = ops.reshape(mixed, (-1, hidden_dim)) if first_only else merge_heads(mixed, layout)  # (N, H)
-        attended = self.attention_output(mixed)
+        attended = self.attention_output(merge_heads(mixed, layout, positions))  # (N, H)
         hidden = self.attention_norm(self.dropout_layer(attended, training=training) + hidden)
         widened = self.intermediate(hidden)  # (N, I)
         output = self.dropout_layer(self.output_dense(widened), training=training)  # (N, H)
         hidden = self.output_norm(output + hidden)
-        if first_only:
-            hidden = hidden * ops.cast(layout["is_real"][:, :1], hidden.dtype)
+        if positions is not None:
+            hidden = hidden * ops.cast(positions_are_real(layout, positions), hidden.dtype)
         return (hidden, scores) if return_attention_scores else hidden
 
-    def compute_output_spec(self, hidden, layout, training=False, return_attention_scores=False, first_only=False):
+    def compute_output_spec(self, hidden, layout, training=False, return_attention_scores=False, positions=None):
         rows, _, length, _ = layout["attention_bias"].shape
-        shape = (rows, hidden.shape[-1]) if first_only else hidden.shape
+        shape = hidden.shape if positions is None else (None, hidden.shape[-1])
         output = keras.KerasTensor(shape, self.compute_dtype)
         if not return_attention_scores:
             return output
-        scores = (rows, self.num_heads, 1 if first_only else length, length)
-        return output, keras.KerasTensor(scores, self.compute_dtype)
+        queries = length if positions is None else positions.shape[1]
+        return output, keras.KerasTensor((rows, self.num_heads, queries, length), self.compute_dtype)
 
     def get_config(self):
         return {

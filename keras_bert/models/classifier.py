@@ -9,7 +9,7 @@ from keras_bert.data.labels import checked_labels, chosen_head, class_weights, l
 from keras_bert.layers.dropout import Dropout
 from keras_bert.metrics.correlation import PearsonCorrelation
 from keras_bert.models.encoder import BertEncoder
-from keras_bert.models.pooled import pooled_encoder
+from keras_bert.models.positions import pooled_encoder
 from keras_bert.models.task import Task
 from keras_bert.models.weights import assign_weights, dense_weights, encoder_weights
 from keras_bert.presets.read import read_preset

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from keras_bert.layers.embeddings import BertEmbeddings
-from keras_bert.layers.unpadding import Unpadding, unpad
+from keras_bert.layers.gathering import unpad
+from keras_bert.layers.unpadding import Unpadding
 from tests.encoders import MASK, batch
 
 SIZES = {"vocabulary_size": 11, "hidden_dim": 12, "max_sequence_length": 9, "num_segments": 4}

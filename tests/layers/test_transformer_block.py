@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_bert.layers.gathering import pad, unpad
 from keras_bert.layers.transformer_block import TransformerBlock
-from keras_bert.layers.unpadding import Unpadding, pad, unpad
+from keras_bert.layers.unpadding import Unpadding
 from tests.encoders import MASK
 from tests.reference import ACTIVATIONS
 
@@ -106,10 +107,10 @@ def test_the_promised_shapes_and_types_are_the_real_ones(dtype):
     symbolic_layout = unpadding(keras.Input((None,), dtype="int32"))
     symbolic_hidden = keras.KerasTensor((None, 12), block.compute_dtype)
     layout = unpadding(MASK)
-    for asked, first_only in itertools.product((False, True), repeat=2):
-        how = {"return_attention_scores": asked, "first_only": first_only}
-        symbolic = block(symbolic_hidden, symbolic_layout, **how)
-        real = block(hidden_of(layout), layout, **how)
+    for asked, some in itertools.product((False, True), repeat=2):
+        how = {"return_attention_scores": asked}
+        symbolic = block(symbolic_hidden, symbolic_layout, **how, positions=keras.Input((5,)) if some else None)
+        real = block(hidden_of(layout), layout, **how, positions=np.zeros((7, 5), "int32") if some else None)
         assert isinstance(real, tuple) == asked
         assert keras.tree.flatten(symbolic)[0].shape == (None, 12)
         for promised, given in zip(keras.tree.flatten(symbolic), keras.tree.flatten(real), strict=True):
@@ -118,18 +119,21 @@ def test_the_promised_shapes_and_types_are_the_real_ones(dtype):
 
 
 @pytest.mark.parametrize("unpadding", [True, False])
-def test_the_first_positions_alone_are_what_they_are_among_the_others(unpadding):
+def test_some_positions_alone_are_what_they_are_among_the_others(unpadding):
     layout = Unpadding(3, unpadding)(MASK)
     block = built(layout)
     hidden = hidden_of(layout)
+    positions = np.random.default_rng(4).integers(0, 7, (7, 5))  # in any order, some twice
     how = {"layout": layout, "return_attention_scores": True}
     output, scores = (x.numpy() for x in block(hidden, **how))
-    first, first_scores = (x.numpy() for x in block(hidden, **how, first_only=True))
-    whole = pad(output, layout)[:, 0]
-    np.testing.assert_allclose(first, whole, atol=1e-5)
-    starts_real = MASK[:, 0] != 0
-    assert np.all(first[~starts_real] == 0) and np.abs(first[starts_real]).min() > 1e-4
-    np.testing.assert_allclose(first_scores[starts_real], scores[starts_real, :, :1], atol=1e-6)
+    some, some_scores = (x.numpy() for x in block(hidden, **how, positions=positions))
+    rows = np.arange(7)[:, None]
+    np.testing.assert_allclose(some.reshape(7, 5, 12), pad(output, layout).numpy()[rows, positions], atol=1e-5)
+    real = MASK[rows, positions] != 0
+    assert 5 < real.sum() < 30
+    assert np.all(some.reshape(7, 5, 12)[~real] == 0)
+    expected = scores.transpose(0, 2, 1, 3)[rows, positions]  # (B, P, heads, T)
+    np.testing.assert_allclose(some_scores.transpose(0, 2, 1, 3)[real], expected[real], atol=1e-6)
 
 
 def test_the_config_holds_every_argument():

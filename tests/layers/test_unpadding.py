@@ -5,15 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.layers.unpadding import (
-    Unpadding,
-    in_static_context,
-    is_static,
-    merge_heads,
-    pad,
-    split_heads,
-    unpad,
-)
+from keras_bert.layers.gathering import merge_heads, pad, split_heads, unpad
+from keras_bert.layers.unpadding import Unpadding, in_static_context, is_static
 from tests.encoders import MASK
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert.models.encoder import BertEncoder
-from keras_bert.models.pooled import pooled_encoder
+from keras_bert.models.positions import pooled_encoder
 from keras_bert.models.weights import encoder_weights, weight_values
 from tests.encoders import MASK, batch, make_encoder
 from tests.reference import bert

@@ -1,0 +1,39 @@
+"""The encoder of tasks that read some positions of a text, and not all."""
+
+import keras
+from keras import ops
+
+
+def hidden_at(encoder, inputs, positions):
+    """Wires an encoder's layers so that the last one computes some positions of each row only.
+
+    Same numbers as `sequence_output` there, same weights. The other positions are keys and values of the last layer's
+    attention and nothing else: with six layers and one position that leaves out a seventh of the arithmetic.
+
+    Args:
+        encoder: `BertEncoder`.
+        inputs: dict of symbolic tensors, the encoder's.
+        positions: symbolic int tensor `(B, P)`.
+
+    Returns:
+        Symbolic float tensor `(B * P, H)`, 0 at padding.
+    """
+    layout = encoder.layout_layer(inputs["padding_mask"])
+    hidden = encoder.embeddings(inputs["token_ids"], inputs["segment_ids"], layout)
+    for block in encoder.blocks[:-1]:
+        hidden = block(hidden, layout)
+    return encoder.blocks[-1](hidden, layout, positions=positions)
+
+
+def pooled_encoder(encoder) -> keras.Model:
+    """Wires an encoder for `pooled_output` alone.
+
+    Args:
+        encoder: `BertEncoder`.
+
+    Returns:
+        `keras.Model` from the encoder's inputs to `pooled_output (B, H)`.
+    """
+    inputs = encoder.input
+    first = hidden_at(encoder, inputs, ops.zeros_like(inputs["token_ids"][:, :1]))
+    return keras.Model(inputs, encoder.pooler(first), name=f"{encoder.name}_pooled")
