@@ -60,25 +60,34 @@ class CompiledTask(ExactStepModel):
             )
         self.gradient_accumulation_steps = gradient_accumulation_steps
         losses = self.default_losses() if self._automatic["loss"] else loss
+        if self._automatic["metrics"]:
+            metrics, weighted_metrics = self.default_metrics(), weighted_metrics or self.default_weighted_metrics()
         self.loss_terms = loss_terms(losses, loss_weights)
         super().compile(
             optimizer=optimizer,
             loss=losses,
             loss_weights=loss_weights,
-            metrics=self.default_metrics() if self._automatic["metrics"] else metrics,
+            metrics=metrics,
             weighted_metrics=weighted_metrics,
             jit_compile=jit_compile,
             **kwargs,
         )
 
+    def default_weighted_metrics(self):
+        """The metrics that sample weights act on: none."""
+        return []
+
     def get_compile_config(self):
         own = {name: "auto" for name, is_auto in self._automatic.items() if is_auto}
         own |= {name: getattr(self, name) for name in ("learning_rate", "warmup", "gradient_accumulation_steps")}
-        return {**super().get_compile_config(), **own}
+        return {**super().get_compile_config(), **own, "has_trained": self.optimizer.built}
 
     def compile_from_config(self, config):
+        config = dict(config)
+        has_trained = config.pop("has_trained", True)
         self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
+        if has_trained:
+            self.optimizer.build(self.trainable_variables)
 
     def set_schedule(self, steps: int) -> None:
         """Begins the automatic optimizer's schedule anew, from where its count of updates is.

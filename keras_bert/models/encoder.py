@@ -9,9 +9,8 @@ from keras_bert.layers.pooler import Padding, Pooler
 from keras_bert.layers.transformer_block import TransformerBlock
 from keras_bert.layers.unpadding import Unpadding
 from keras_bert.models.layer_outputs import LayerOutputs
-from keras_bert.models.weights import assign_weights, encoder_weights, weight_values
+from keras_bert.models.weights import assign_weights, encoder_weights, save_model, weight_values
 from keras_bert.presets.read import read_preset
-from keras_bert.presets.write import write_preset
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -209,7 +208,7 @@ class BertEncoder(keras.Model):
             path: str or path of the directory.
             storage_dtype: str, default "float32". "float16" halves the file.
         """
-        write_preset(path, {"encoder": dict(self.arguments)}, None, weight_values(encoder_weights(self)), storage_dtype)
+        save_model(path, {"encoder": dict(self.arguments)}, encoder_weights(self), None, storage_dtype)
 
     def with_vocabulary_size(self, vocabulary_size: int) -> "BertEncoder":
         """Grows the token table, for added tokens.

@@ -11,9 +11,8 @@ from keras_bert.data.inputs import holds_pairs
 from keras_bert.data.token_budget import prediction_batches, windows
 from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
-from keras_bert.models.weights import weight_values
+from keras_bert.models.weights import save_model
 from keras_bert.presets.atomic import atomic_directory
-from keras_bert.presets.write import write_preset
 from keras_bert.serving.saved_model import is_of_saved_model, write_saved_model
 
 
@@ -76,6 +75,11 @@ class Task(Adaptation, CompiledTask):
         Raises:
             ValueError: for inputs or labels that cannot be used: which, and what to do.
         """
+        if self.dtype_policy.variable_dtype in ("bfloat16", "float16"):
+            raise ValueError(
+                "Weights must be float32 to train: in fewer digits they do not hold small updates. "
+                f"Received: dtype={self.dtype_policy.name!r}. Use 'mixed_{self.dtype_policy.variable_dtype}'."
+            )
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
         dataset = self._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
@@ -166,12 +170,7 @@ class Task(Adaptation, CompiledTask):
             storage_dtype: str, default "float32". "float16" halves the file.
         """
         config, named = self.preset_parts()
-        vocabulary = None
-        if self.preprocessor is not None:
-            tokenizer = self.preprocessor.tokenizer
-            config |= {"tokenizer": tokenizer.preset_config(), "preprocessor": self.preprocessor.preset_config()}
-            vocabulary = list(tokenizer.vocabulary.tokens)
-        write_preset(path, config, vocabulary, weight_values(named), storage_dtype)
+        save_model(path, config, named, self.preprocessor, storage_dtype)
 
     @property
     def _padding(self):

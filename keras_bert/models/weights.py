@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_bert.presets.names import check_weights
+from keras_bert.presets.write import write_preset
 
 # Hugging Face's name of a part of a block: ours.
 _BLOCK_PARTS = {
@@ -82,6 +83,20 @@ def encoder_weights(encoder) -> dict[str, NamedWeight]:
     return named | dense_weights("pooler.dense", encoder.pooler.dense)
 
 
+def masked_lm_weights(head) -> dict[str, NamedWeight]:
+    """Names the weights of a masked-LM head that are not the token table.
+
+    Args:
+        head: `MaskedLMHead`.
+
+    Returns:
+        dict of name to `NamedWeight`.
+    """
+    transform = "cls.predictions.transform"
+    named = dense_weights(f"{transform}.dense", head.dense) | _norm_weights(f"{transform}.LayerNorm", head.norm)
+    return named | {"cls.predictions.bias": NamedWeight(head, "bias")}
+
+
 def weight_values(named: dict[str, NamedWeight]) -> dict[str, np.ndarray]:
     """Reads weights out of a model.
 
@@ -114,3 +129,21 @@ def assign_weights(named: dict[str, NamedWeight], weights: dict[str, np.ndarray]
         log.warning("Not in the preset, so new and random, to be trained: %s.", ", ".join(missing))
     if left_over:
         log.warning("In the preset and not used here: %s.", ", ".join(left_over))
+
+
+def save_model(path, config: dict, named: dict[str, NamedWeight], preprocessor, storage_dtype: str) -> None:
+    """Writes a model with its preprocessor, if it has one, as a preset, whole or not at all.
+
+    Args:
+        path: str or path of the directory.
+        config: dict, as `write_preset` takes it, of the model.
+        named: dict of name to `NamedWeight`.
+        preprocessor: `BertPreprocessor`, or None.
+        storage_dtype: str. "float32" or "float16".
+    """
+    vocabulary = None
+    if preprocessor is not None:
+        tokenizer = preprocessor.tokenizer
+        config = config | {"tokenizer": tokenizer.preset_config(), "preprocessor": preprocessor.preset_config()}
+        vocabulary = list(tokenizer.vocabulary.tokens)
+    write_preset(path, config, vocabulary, weight_values(named), storage_dtype)

@@ -100,6 +100,16 @@ def test_settings_of_a_fit_that_do_not_fit_are_refused(name):
         classifier.fit(*arguments, verbose=0, **settings)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_weights_of_half_precision_answer_but_do_not_train(tmp_path, dtype):
+    make_classifier().save_to_preset(tmp_path / "preset")
+    classifier = keras_bert.BertClassifier.from_preset(tmp_path / "preset", dtype=dtype)
+    assert np.isfinite(classifier.predict(TEXTS, verbose=0)).all()
+    message = f"must be float32 to train.* Received: dtype='{dtype}'. Use 'mixed_{dtype}'"
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(TEXTS, NAMES, verbose=0)
+
+
 def test_an_unknown_label_in_a_dataset_is_named(classifier):
     dataset = SLICES((TEXTS, [*NAMES[:-1], "neutral"]))
     with pytest.raises(tf.errors.InvalidArgumentError, match="(?s)Labels must be among.*Received:.*neutral"):
