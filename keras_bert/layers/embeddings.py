@@ -1,9 +1,10 @@
 """BERT's input: token, position and segment embeddings, summed and normed."""
 
 import keras
+from keras import ops
 
 from keras_bert.layers.dropout import Dropout
-from keras_bert.layers.gathering import unpad
+from keras_bert.layers.gathering import gather_rows, unpad
 from keras_bert.layers.norm import LayerNormalization
 
 
@@ -54,6 +55,7 @@ class BertEmbeddings(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.autocast = False  # rows of the tables are cast, not whole tables
         self.vocabulary_size = vocabulary_size
         self.hidden_dim = hidden_dim
         self.max_sequence_length = max_sequence_length
@@ -92,11 +94,14 @@ class BertEmbeddings(keras.layers.Layer):
             )
         positions = unpad(layout["position_ids"], layout)  # (N,)
         summed = (
-            self.token_embedding(unpad(token_ids, layout))
-            + self.position_embedding(positions)
-            + self.segment_embedding(unpad(segment_ids, layout))
+            self._look_up(self.token_embedding, unpad(token_ids, layout))
+            + self._look_up(self.position_embedding, positions)
+            + self._look_up(self.segment_embedding, unpad(segment_ids, layout))
         )  # (N, H)
         return self.dropout_layer(self.norm(summed), training=training)
+
+    def _look_up(self, embedding, ids):
+        return ops.cast(gather_rows(embedding.embeddings, ids), self.compute_dtype)
 
     def compute_output_spec(self, token_ids, segment_ids, layout, training=False):
         return keras.KerasTensor((None, self.hidden_dim), self.compute_dtype)

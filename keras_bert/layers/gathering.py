@@ -6,6 +6,15 @@ from keras import ops
 from keras_bert.layers.unpadding import is_static
 
 
+def gather_rows(rows, indices):
+    """Takes rows by index, none negative."""
+    if keras.backend.backend() != "tensorflow":
+        return ops.take(rows, indices, axis=0)
+    import tensorflow as tf
+
+    return tf.gather(rows, indices)  # `ops.take` first looks through all indices for negative ones
+
+
 def unpad(x, layout):
     """Takes the real tokens out of a padded batch: `(B, T)` ids to `(N,)`.
 
@@ -17,7 +26,7 @@ def unpad(x, layout):
         Tensor `(N,)`; `N` is `B * T` in the static form.
     """
     flat = ops.reshape(x, (-1,))
-    return flat if is_static(layout) else ops.take(flat, layout["token_places"], axis=0)
+    return flat if is_static(layout) else gather_rows(flat, layout["token_places"])
 
 
 def pad(x, layout):
@@ -49,18 +58,18 @@ def take_positions(x, layout, positions):
         Tensor `(B * P, H)`; at padding any finite value.
     """
     places = _places(layout, positions)
-    return _gather(x, places if is_static(layout) else _gather(layout["place_tokens"], places))
+    return gather_rows(x, places if is_static(layout) else gather_rows(layout["place_tokens"], places))
 
 
 def positions_are_real(layout, positions):
     """Tells which of some positions are not padding: bool `(B * P, 1)`, from `positions (B, P)`."""
-    return _gather(ops.reshape(layout["is_real"], (-1, 1)), _places(layout, positions))
+    return gather_rows(ops.reshape(layout["is_real"], (-1, 1)), _places(layout, positions))
 
 
 def attention_bias_of(layout, positions):
     """Takes the attention bias of some positions: `(B, 1, P, T)`, from `positions (B, P)`."""
     bias = layout["attention_bias"]
-    rows = _gather(_as_rows(bias), _places(layout, positions))
+    rows = gather_rows(_as_rows(bias), _places(layout, positions))
     return ops.reshape(rows, (-1, 1, ops.shape(positions)[1], ops.shape(bias)[3]))
 
 
@@ -117,20 +126,12 @@ def _take_rows(x, forward, backward, keep=None):
     def take(x):
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            taken = ops.reshape(_gather(_as_rows(upstream), backward), ops.shape(x))
+            taken = ops.reshape(gather_rows(_as_rows(upstream), backward), ops.shape(x))
             return taken if keep is None else taken * ops.cast(keep, taken.dtype)
 
-        return _gather(_as_rows(x), forward), gradient
+        return gather_rows(_as_rows(x), forward), gradient
 
     return take(x)
-
-
-def _gather(rows, indices):
-    if keras.backend.backend() != "tensorflow":
-        return ops.take(rows, indices, axis=0)
-    import tensorflow as tf
-
-    return tf.gather(rows, indices)  # `ops.take` first looks through all indices for negative ones
 
 
 def _as_rows(x):
