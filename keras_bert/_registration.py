@@ -16,6 +16,7 @@ TENSORFLOW_MODULES = (
     "keras_bert.text.preprocessor",
     "keras_bert.training.schedules",
     "keras_bert.models.classifier",
+    "keras_bert.models.pretrainer",
 )
 
 

@@ -12,10 +12,13 @@ MODULES = {
     "layers.activation": 1,
     "layers.dropout": 1,
     "layers.embeddings": 1,
-    "layers.pooler": 2,
+    "layers.masked_lm_head": 1,
+    "layers.norm": 1,
+    "layers.pooler": 3,
     "layers.transformer_block": 1,
     "layers.unpadding": 1,
     "models.encoder": 3,
+    "models.pretrainer": 1,
 }
 
 

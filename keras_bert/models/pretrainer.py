@@ -1,0 +1,227 @@
+"""Masked tokens and next sentences: how BERT learns from raw text."""
+
+import os
+
+import keras
+from keras import ops
+
+from keras_bert.data.examples import count_steps
+from keras_bert.layers.masked_lm_head import MaskedLMHead
+from keras_bert.layers.pooler import SplitPositions
+from keras_bert.models.compilation import CompiledTask
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.positions import hidden_at
+from keras_bert.models.weights import (
+    assign_weights,
+    dense_weights,
+    encoder_weights,
+    masked_lm_weights,
+    save_model,
+)
+from keras_bert.presets.read import read_preset
+from keras_bert.text.preprocessor import BertPreprocessor, check_fits
+
+
+@keras.saving.register_keras_serializable("keras_bert")
+class BertPretrainer(CompiledTask):
+    """Learns an encoder from raw text: guesses masked tokens, and whether a second segment followed the first.
+
+    The last layer computes the masked and the first positions only: nothing else is read.
+
+    Args:
+        encoder: `BertEncoder`.
+        preprocessor: `BertPreprocessor`, optional. Kept for `save_to_preset`.
+        next_sentence: bool, default True. `False` leaves out the next-sentence head.
+        **kwargs: `keras.Model`'s.
+
+    Call arguments:
+        inputs: dict of int tensors: `token_ids`, `segment_ids`, `padding_mask` `(B, T)`; `mask_positions` `(B, P)`, the
+            positions to guess; `cls_positions` `(B, K)`, the first position of every example of a packed row.
+        training: bool.
+
+    Returns:
+        dict of float tensors: `masked_lm_logits` `(B, P, V)` and `next_sentence_logits` `(B, K, 2)`; class 0 is "it
+        follows", 1 "it does not", as in the released models.
+
+    Example:
+    >>> encoder = keras_bert.BertEncoder(vocabulary_size=100, **keras_bert.SIZES["tiny"])
+    >>> pretrainer = BertPretrainer(encoder)
+    >>> ids = np.array([[2, 17, 4, 3, 21, 3]])
+    >>> inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": 0 * ids + 1}
+    >>> inputs |= {"mask_positions": np.array([[2]]), "cls_positions": np.array([[0]])}
+    >>> pretrainer(inputs)["masked_lm_logits"].shape
+    TensorShape([1, 1, 100])
+
+    Reference:
+        Devlin et al., 2018 (https://arxiv.org/abs/1810.04805), section 3.1.
+    """
+
+    def __init__(
+        self,
+        encoder: BertEncoder,
+        preprocessor: BertPreprocessor | None = None,
+        next_sentence: bool = True,
+        **kwargs,
+    ):
+        if preprocessor is not None:
+            check_fits(preprocessor, **encoder.arguments)
+        dtype = encoder.dtype_policy
+
+        # Layers
+        split_positions = SplitPositions(dtype=dtype, name="split_positions")
+        masked_lm_head = MaskedLMHead(
+            encoder.embeddings.token_embedding,
+            encoder.arguments["activation"],
+            encoder.arguments["layer_norm_epsilon"],
+            dtype=dtype,
+            name="masked_lm_head",
+        )
+        next_sentence_layer = keras.layers.Dense(
+            2,
+            kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            dtype="float32",
+            name="next_sentence_logits",
+        )
+
+        # Graph
+        inputs = dict(encoder.input)
+        for name in ("mask_positions", "cls_positions"):
+            inputs[name] = keras.Input((None,), dtype="int32", name=name)
+        positions = ops.concatenate([inputs["cls_positions"], inputs["mask_positions"]], axis=1)
+        first, masked = split_positions(
+            hidden_at(encoder, inputs, positions), inputs["cls_positions"], inputs["mask_positions"]
+        )
+        outputs = {"masked_lm_logits": masked_lm_head(masked)}
+        if next_sentence:
+            outputs["next_sentence_logits"] = next_sentence_layer(encoder.pooler(first))
+        super().__init__(inputs=inputs, outputs=outputs, **{"name": "bert_pretrainer", **kwargs})
+
+        # Arguments
+        self.encoder = encoder
+        self.preprocessor = preprocessor
+        self.next_sentence = next_sentence
+        self.masked_lm_head, self.next_sentence_layer = masked_lm_head, next_sentence_layer
+        self.dtype_policy = dtype
+        self.compile()
+
+    def default_losses(self):
+        """Of each head the mean over the predictions that count."""
+        return {
+            name: keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True, reduction="mean_with_sample_weight"
+            )
+            for name in self.output
+        }
+
+    def default_metrics(self):
+        """None that leaves the weights of the predictions out."""
+        return []
+
+    def default_weighted_metrics(self):
+        """Of each head the accuracy and the loss."""
+        return {
+            name: [
+                keras.metrics.SparseCategoricalAccuracy("accuracy"),
+                keras.metrics.SparseCategoricalCrossentropy("loss", from_logits=True),
+            ]
+            for name in self.output
+        }
+
+    def fit(self, x, epochs: int = 1, steps_per_epoch: int | None = None, initial_epoch: int = 0, **kwargs):
+        """Trains on batches of masked rows.
+
+        Args:
+            x: `tf.data.Dataset` of (inputs, labels, weights): labels and weights are dicts by the outputs' names.
+            epochs: int, default 1.
+            steps_per_epoch: int, optional. Needed where the dataset does not end.
+            initial_epoch: int, default 0.
+            **kwargs: `keras.Model.fit`'s.
+
+        Returns:
+            `keras.callbacks.History`.
+        """
+        if self._automatic["optimizer"]:
+            self.set_schedule((steps_per_epoch or count_steps(x)) * (epochs - initial_epoch))
+        return super().fit(
+            x,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=initial_epoch,
+            shuffle=False,
+            **kwargs,
+        )
+
+    def head_weights(self) -> dict:
+        """Names the weights that are not the encoder's."""
+        named = masked_lm_weights(self.masked_lm_head)
+        if self.next_sentence:
+            named |= dense_weights("cls.seq_relationship", self.next_sentence_layer)
+        return named
+
+    def save_to_preset(self, path: str | os.PathLike, storage_dtype: str = "float32") -> None:
+        """Writes encoder, both heads and vocabulary as a preset that transformers reads too, whole or not at all.
+
+        Args:
+            path: str or path of the directory.
+            storage_dtype: str, default "float32". "float16" halves the file.
+        """
+        head = {"next_sentence": self.next_sentence}
+        config = {"encoder": dict(self.encoder.arguments), "task": "pretrainer", "head": head}
+        named = encoder_weights(self.encoder) | self.head_weights()
+        save_model(path, config, named, self.preprocessor, storage_dtype)
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset: str | os.PathLike,
+        next_sentence: bool | None = None,
+        load_weights: bool = True,
+        dtype=None,
+        **encoder_overrides,
+    ) -> "BertPretrainer":
+        """Builds a pretrainer from a preset, to go on from its weights: heads that it does not hold are new.
+
+        Args:
+            preset: str or path. A directory, `hf://owner/repo`, `kaggle://...` or a KerasHub name.
+            next_sentence: bool, optional. Defaults to what the preset was trained with, else True.
+            load_weights: bool, default True. `False` gives the architecture with random weights.
+            dtype: str or `keras.DTypePolicy`, optional. "mixed_bfloat16", for example.
+            **encoder_overrides: arguments of `BertEncoder` in the place of the preset's.
+
+        Returns:
+            `BertPretrainer`.
+
+        Raises:
+            ValueError: no such preset, or parts that are missing or do not fit.
+        """
+        config, vocabulary, weights = read_preset(preset, load_weights)
+        encoder = BertEncoder.of_preset_config(config, dtype=dtype, **encoder_overrides)
+        preprocessor = BertPreprocessor.from_parts(config, vocabulary) if vocabulary is not None else None
+        if next_sentence is None:
+            next_sentence = config["head"].get("next_sentence", True)
+        pretrainer = cls(encoder, preprocessor, next_sentence)
+        if weights is not None:
+            named = encoder_weights(encoder) | pretrainer.head_weights()
+            assign_weights(named, weights, optional=("pooler.", "cls."))
+        return pretrainer
+
+    def get_config(self):
+        preprocessor = self.preprocessor
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "preprocessor": None
+            if preprocessor is None
+            else keras.saving.serialize_keras_object(preprocessor),
+            "next_sentence": self.next_sentence,
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        parts = {name: config[name] for name in ("encoder", "preprocessor")}
+        parts = {
+            name: None if part is None else keras.saving.deserialize_keras_object(part, custom_objects)
+            for name, part in parts.items()
+        }
+        return cls(**{**config, **parts})
