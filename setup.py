@@ -29,9 +29,11 @@ EXTRAS = {
     # Runs the tests; without the extras below, the comparisons with other libraries are skipped.
     "test": ["pytest>=8", "pytest-xdist", "ruff"],
     # What results are compared with. torch is exact, so that an index that holds a CPU build gives that one.
-    "oracles": ["torch==2.13.0", "transformers>=5", "tokenizers", "peft", "scikit-learn", "scipy"],
+    "oracles": ["torch==2.13.0", "transformers>=5", "tokenizers", "peft", "scikit-learn", "scipy", "pysbd"],
     # TensorFlow Model Garden, a third opinion (Keras 2, many dependencies, TensorFlow 2.20 only).
     "garden": ["tf-models-official>=2.20,<2.21"],
+    # Trains vocabularies (tools/train_vocabulary.py).
+    "vocabulary": ["tokenizers"],
     # TensorFlow Datasets, a source of data for the recipes.
     "tfds": ["tensorflow-datasets"],
 }

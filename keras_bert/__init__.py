@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # the one list of public names: type checkers read it, and so does `attach`
+    from keras_bert import data as data
     from keras_bert import layers as layers
     from keras_bert import metrics as metrics
     from keras_bert import presets as presets

@@ -22,7 +22,7 @@ RUNTIME = {
     "tqdm": "",
     "matplotlib": "",
 }
-EXTRAS = {"test", "oracles", "garden", "tfds"}
+EXTRAS = {"test", "oracles", "garden", "tfds", "vocabulary"}
 
 
 @pytest.fixture(scope="module")
