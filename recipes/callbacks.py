@@ -1,6 +1,8 @@
 """Keras callbacks that the recipes share."""
 
+import importlib.util
 import os
+import sys
 import time
 
 import keras
@@ -65,3 +67,20 @@ class BestPreset(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self._weights is not None:
             self.model.set_weights(self._weights)
+
+
+def tensorboard_logs(folder) -> list[keras.callbacks.Callback]:
+    """Returns what writes logs for TensorBoard; nothing, and says so, where that is not installed.
+
+    TensorFlow brings it up to 2.20.
+
+    Args:
+        folder: `pathlib.Path`. A run's own.
+    """
+    if importlib.util.find_spec("tensorboard") is None:
+        print(
+            "No logs are written: TensorBoard is not installed. For them: pip install tensorboard.",
+            file=sys.stderr,
+        )
+        return []
+    return [keras.callbacks.TensorBoard(folder, write_graph=False)]

@@ -4,7 +4,8 @@
 
 Without arguments it runs on `recipes/sample_data`, offline, in half a minute on 2 cores. Results go to `--output`:
 `preset/` (the best epoch so far, also while it trains), `saved_model/1/` (strings in, answers out), `metrics.json`,
-`predictions.tsv` of the test data, `learning_curve.png`, `confusion_matrix.png` and `logs/` for TensorBoard.
+`predictions.tsv` of the test data, `learning_curve.png`, `confusion_matrix.png` and `logs/` for TensorBoard
+(where that is installed).
 """
 
 import argparse
@@ -18,7 +19,7 @@ import numpy as np
 import plots
 import report
 import tensorflow as tf
-from callbacks import BestPreset, ExamplesPerSecond
+from callbacks import BestPreset, ExamplesPerSecond, tensorboard_logs
 from flags import training_flags, writable_directory
 from labels import label_array, label_names, parse_label
 from tables import read_columns
@@ -88,7 +89,7 @@ def main(argv: list[str] | None = None) -> dict:
         batch_size=args.batch_size,
         callbacks=[
             ExamplesPerSecond(counts["train"], args.batch_size),
-            keras.callbacks.TensorBoard(logs, write_graph=False),
+            *tensorboard_logs(logs),
             best,
         ],
     ).history

@@ -1,5 +1,7 @@
 """The best epoch is kept, and examples are counted."""
 
+import importlib.util
+
 import callbacks
 import numpy as np
 import pytest
@@ -49,3 +51,9 @@ def test_examples_per_second_count_the_last_partial_batch(monkeypatch):
         assert logs["examples_per_second"] == expected
     callback.on_epoch_end(0, logs)
     assert logs["examples_per_second"] == 3.5
+
+
+def test_without_tensorboard_training_goes_on_without_logs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert callbacks.tensorboard_logs(tmp_path) == []
+    assert "pip install tensorboard" in capsys.readouterr().err

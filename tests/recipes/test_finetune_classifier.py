@@ -1,6 +1,7 @@
 """The recipe runs from a table to an answering SavedModel, for every task, and refuses bad input before it trains."""
 
 import contextlib
+import importlib.util
 import io
 import json
 import os
@@ -17,7 +18,10 @@ import keras_bert
 
 QUICK = ["--epochs", "1", "--batch-size", "4", "--sequence-length", "16"]
 SINGLE = "text\tlabel\n" + "good film\tyes\nbad film\tno\na good day\tyes\na bad day\tno\n" * 2
-FILES = {"metrics.json", "predictions.tsv", "learning_curve.png", "logs", "preset", "saved_model"}
+FILES = {"metrics.json", "predictions.tsv", "learning_curve.png", "preset", "saved_model"}
+HAS_TENSORBOARD = importlib.util.find_spec("tensorboard") is not None  # TensorFlow brings it up to 2.20
+if HAS_TENSORBOARD:
+    FILES |= {"logs"}
 
 
 def run(*flags):
@@ -51,9 +55,8 @@ def predictions(output):
 def test_every_result_is_there(trained):
     assert {path.name for path in trained.output.iterdir()} == FILES | {"confusion_matrix.png"}
     assert "examples_per_second" in trained.printed
-    assert list(trained.output.glob("logs/*/train/events*")) and list(
-        trained.output.glob("logs/*/validation/events*")
-    )
+    for part in ("train", "validation"):
+        assert any(trained.output.glob(f"logs/*/{part}/events*")) == HAS_TENSORBOARD
 
 
 def test_metrics_are_written_as_returned(trained):
