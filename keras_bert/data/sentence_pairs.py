@@ -51,7 +51,7 @@ def draw_pairs(
         seed: int tensor `(2,)`.
         size: int. Tokens of a pair at most, special tokens not counted.
         next_sentence: str, default "nsp". "sop": the second segment always follows, and half of the pairs are
-            swapped; "none": one segment.
+            swapped; "none": one segment of as many whole sentences as fit.
         short_sequence_probability: float, default 0.1. Share of the runs that aim at a random smaller size.
 
     Returns:
@@ -105,17 +105,19 @@ def _runs(starts, bounds, targets, places, negative, next_sentence):
     # The run that begins at a sentence ends where it has reached its target, or with the document.
     ends = tf.searchsorted(starts, starts[:-1] + targets[:-1])
     ends = tf.minimum(tf.maximum(ends, tf.range(count) + 1), last)
-    if next_sentence == "none":
+    if next_sentence == "none":  # nothing to cut: whole sentences, as many as fit
+        ends = tf.searchsorted(starts, starts[:-1] + targets[:-1], side="right") - 1
+        ends = tf.minimum(tf.maximum(ends, tf.range(count) + 1), last)
         begin = _walk(count, ends)
         return begin, tf.gather(ends, begin), tf.gather(ends, begin), tf.zeros_like(begin, tf.bool)
     first = tf.gather(bounds, document_of)
     place = tf.range(count)
-    begins = tf.where((place + 1 == last) & (place > first), place - 1, place)  # a last sentence alone
-    ends = tf.where(last - ends == 1, last, tf.minimum(tf.maximum(ends, begins + 2), last))
+    begins = tf.where(tf.equal(place + 1, last) & (place > first), place - 1, place)  # a last sentence alone
+    ends = tf.where(tf.equal(last - ends, 1), last, tf.minimum(tf.maximum(ends, begins + 2), last))
     inner = tf.cast(ends - begins - 1, tf.float32)
     cuts = begins + 1 + tf.cast(tf.floor(places[:-1] * inner), tf.int32)
     cuts = tf.minimum(cuts, ends - 1)
-    goes_back = negative[:-1] & (begins == place) if next_sentence == "nsp" else tf.zeros((count,), tf.bool)
+    goes_back = negative[:-1] & tf.equal(begins, place) if next_sentence == "nsp" else tf.zeros((count,), tf.bool)
     at = _walk(count, tf.where(goes_back, cuts, ends))
     at = tf.boolean_mask(at, tf.gather(last - first, at) > 1)
     return (tf.gather(begins, at), tf.gather(cuts, at), tf.gather(ends, at), tf.gather(negative, at))
