@@ -18,6 +18,8 @@ _FORMATS = (".txt", ".jsonl")
 SEPARATORS = ("file", "blank_line")
 # A longer document is cut, so that a corpus in one file does not end up in memory.
 _LONGEST_DOCUMENT = 2**24  # bytes
+_UTF16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+_CHECKED = 8192  # bytes at the beginning of a file, in which a NUL tells that it is no text
 # Lines that are all shorter are the wrapped lines of one paragraph; longer ones are a paragraph each.
 _WRAPPED_LINE = 100  # characters
 
@@ -142,14 +144,16 @@ def _lines(file, report):
     opener = _OPENERS.get(file.suffix.lower(), open)
     try:
         with opener(file, "rb") as stream:
-            for number, line in enumerate(stream):
-                if number == 0:
-                    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in line[:8192]:
-                        raise ValueError(
-                            f"A text file must be UTF-8. Received: {str(file)!r}, which is binary or UTF-16. "
-                            "Convert it, or leave it out."
-                        )
+            seen = 0
+            for line in stream:
+                if seen < _CHECKED and (line.startswith(_UTF16) and not seen or b"\0" in line[:_CHECKED]):
+                    raise ValueError(
+                        f"A text file must be UTF-8. Received: {str(file)!r}, which is binary or UTF-16. "
+                        "Convert it, or leave it out."
+                    )
+                if not seen:
                     line = line.removeprefix(codecs.BOM_UTF8)
+                seen += len(line)
                 report.bytes += len(line)
                 yield _decode(line, report).strip()
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
