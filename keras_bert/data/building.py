@@ -21,6 +21,7 @@ from keras_bert.data.manifest import (
     Shard,
     describe_shard,
     is_intact,
+    read_manifest,
     vocabulary_checksum,
 )
 from keras_bert.data.records import write_shard
@@ -44,7 +45,8 @@ def build_records(
 ) -> Manifest:
     """Builds the shards that pre-training reads, and their manifest at the end.
 
-    Called again after an interruption it builds the missing shards only, and the result is the same.
+    Called again after an interruption it builds the missing shards only, and the result is the same. Called again
+    after its end it builds nothing.
 
     Args:
         files: paths of `.txt` or `.jsonl` files, see `find_files`.
@@ -77,7 +79,10 @@ def build_records(
         raise ValueError(
             f"`processes` and `shard_size` must be positive. Received: {processes!r} and {shard_size!r}."
         )
-    _start(folder, files, tokenizer, settings)
+    build = _describe_build(files, tokenizer, settings)
+    if (folder / FILE).exists():
+        return _finished(folder, build)
+    _start(folder, tokenizer, build)
     report = ReadingReport()
     batches = _batches(read_documents(files, report=report, **reader), shard_size)
     work = functools.partial(_build_shard, folder, vocabulary_checksum(tokenizer), writer)
@@ -92,9 +97,7 @@ def build_records(
         raise ValueError(
             f"A corpus must hold text. Received: {report.files} files with {report.bytes} bytes and no words."
         )
-    manifest = Manifest(
-        str(folder), vocabulary_checksum(tokenizer), settings, dataclasses.asdict(report), shards
-    )
+    manifest = Manifest(str(folder), **build, reading=dataclasses.asdict(report), shards=shards)
     new = folder / f".{FILE}.new"
     manifest.write(new)
     os.replace(new, folder / FILE)
@@ -103,25 +106,32 @@ def build_records(
     return manifest
 
 
-def _start(folder, files, tokenizer, settings):
-    """Makes the folder, or sees to it that what it holds is of the same build."""
+def _describe_build(files, tokenizer, settings):
     listing = json.dumps([[str(file), file.stat().st_size] for file in files])
-    build = {
-        "vocabulary": vocabulary_checksum(tokenizer),
-        "corpus": hashlib.sha256(listing.encode()).hexdigest(),
-        "settings": settings,
-    }
+    corpus = hashlib.sha256(listing.encode()).hexdigest()
+    return {"vocabulary_sha256": vocabulary_checksum(tokenizer), "corpus_sha256": corpus, "settings": settings}
+
+
+def _finished(folder, build):
+    manifest = read_manifest(folder)
+    _check_same(folder, build, {name: getattr(manifest, name) for name in build})
+    return manifest
+
+
+def _check_same(folder, build, before):
+    changed = [name.removesuffix("_sha256") for name in build if build[name] != before[name]]
+    if changed:
+        raise ValueError(
+            f"A build can only go on as it began. Received: {str(folder)!r}, begun with another "
+            f"{' and '.join(changed)}. Delete it, or build into a new folder."
+        )
+
+
+def _start(folder, tokenizer, build):
+    """Makes the folder, or sees to it that what it holds is of the same build."""
     started = folder / _STARTED
-    if (folder / FILE).exists():
-        raise ValueError(f"The output must be a new folder. Received: {str(folder)!r}, which holds finished data.")
     if started.exists():
-        before = json.loads(started.read_text())
-        changed = [name for name in build if build[name] != before[name]]
-        if changed:
-            raise ValueError(
-                f"A build can only go on as it began. Received: {str(folder)!r}, begun with another "
-                f"{' and '.join(changed)}. Delete it, or build into a new folder."
-            )
+        _check_same(folder, build, json.loads(started.read_text()))
         return
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"The output must be a new folder. Received: {str(folder)!r}, which holds other files.")

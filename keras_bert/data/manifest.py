@@ -35,6 +35,7 @@ class Manifest:
     Args:
         folder: str. Where the shards are, on a disk or in a bucket.
         vocabulary_sha256: str. See `vocabulary_checksum`.
+        corpus_sha256: str. Of the names and sizes of the files of text.
         settings: dict. How the corpus was read.
         reading: dict of int. The counts of `ReadingReport`.
         shards: tuple of `Shard`.
@@ -42,6 +43,7 @@ class Manifest:
 
     folder: str
     vocabulary_sha256: str
+    corpus_sha256: str
     settings: dict
     reading: dict
     shards: tuple[Shard, ...]
@@ -75,6 +77,22 @@ class Manifest:
             `BertTokenizer`.
         """
         return BertTokenizer.from_preset(tf.io.gfile.join(self.folder, TOKENIZER_FOLDER))
+
+    def check_tokenizer(self, tokenizer: BertTokenizer) -> None:
+        """Makes sure that a model's tokenizer is the one that the token ids are from.
+
+        Args:
+            tokenizer: `BertTokenizer`.
+
+        Raises:
+            ValueError: it is another one.
+        """
+        if vocabulary_checksum(tokenizer) != self.vocabulary_sha256:
+            raise ValueError(
+                f"Model and data must have one vocabulary and one way to tokenize. Received: {self.folder!r} with "
+                f"{len(self.tokenizer().vocabulary):,} pieces, and a model with {len(tokenizer.vocabulary):,}, or with "
+                "other settings. Build the data anew with the model's."
+            )
 
     def hold_out(self, share: float) -> tuple["Manifest", "Manifest"]:
         """Puts shards aside to evaluate on: the last ones, one at least.

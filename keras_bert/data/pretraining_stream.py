@@ -111,7 +111,10 @@ def pretraining_batches(
     batches = tf.data.Dataset.zip(tuple(streams)).map(
         lambda *parts: tf.nest.map_structure(lambda *tensors: tf.concat(tensors, axis=0), *parts)
     )
-    return batches.map(lambda batch: _as_example(batch, next_sentence != "none")).prefetch(tf.data.AUTOTUNE)
+    batches = batches.map(lambda batch: _as_example(batch, next_sentence != "none"))
+    # Keras asks, and would take a generator for one that may end.
+    endless = tf.data.experimental.assert_cardinality(tf.data.experimental.INFINITE_CARDINALITY)
+    return batches.apply(endless).prefetch(tf.data.AUTOTUNE)
 
 
 def groups(manifest: Manifest, row_size: int, seed: int) -> Iterator[Group]:

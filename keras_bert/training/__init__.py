@@ -1,4 +1,4 @@
-"""Optimizers, schedules and distribution strategies: what training BERT needs beside a model."""
+"""Optimizers, schedules, distribution strategies and checkpoints: what training BERT needs beside a model."""
 
 from typing import TYPE_CHECKING
 
@@ -7,8 +7,11 @@ from keras_bert import _lazy
 _lazy.require_tensorflow(__name__)
 
 if TYPE_CHECKING:
+    from keras_bert.training.checkpoints import Checkpoints as Checkpoints
+    from keras_bert.training.checkpoints import Progress as Progress
     from keras_bert.training.distribution import strategy as strategy
     from keras_bert.training.optimizers import adamw as adamw
+    from keras_bert.training.resume import fit_with_resume as fit_with_resume
     from keras_bert.training.schedules import WarmupLinearDecay as WarmupLinearDecay
 else:
     __getattr__, __dir__, __all__ = _lazy.attach(__name__)

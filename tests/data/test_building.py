@@ -108,9 +108,18 @@ def test_a_build_goes_on_only_as_it_began(corpus, tmp_path):
         build_records(corpus, other, tmp_path / "data", shard_size=5000)
     with pytest.raises(ValueError, match=r"begun with another corpus\. Delete it"):
         build_records(corpus[1:], TOKENIZER, tmp_path / "data", shard_size=4000)
-    build_records(corpus, TOKENIZER, tmp_path / "data", shard_size=4000)
-    with pytest.raises(ValueError, match="holds finished data"):
-        build_records(corpus, TOKENIZER, tmp_path / "data", shard_size=4000)
+    manifest = build_records(corpus, TOKENIZER, tmp_path / "data", shard_size=4000)
+    assert build_records(corpus, TOKENIZER, tmp_path / "data", shard_size=4000) == manifest
+    with pytest.raises(ValueError, match="begun with another settings"):
+        build_records(corpus, TOKENIZER, tmp_path / "data", shard_size=5000)
+
+
+def test_a_tokenizer_of_another_model_is_refused(corpus, tmp_path):
+    manifest = build_records(corpus, TOKENIZER, tmp_path / "data")
+    manifest.check_tokenizer(BertTokenizer(PIECES))
+    for other in (BertTokenizer([*PIECES, "more"]), BertTokenizer(PIECES, lowercase=False)):
+        with pytest.raises(ValueError, match="must have one vocabulary and one way to tokenize.*13 pieces"):
+            manifest.check_tokenizer(other)
 
 
 def test_nothing_else_is_written_into(corpus, tmp_path):
