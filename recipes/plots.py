@@ -52,6 +52,30 @@ def learning_curve(path: str | os.PathLike, history: Mapping[str, Sequence[float
     _save(figure, path)
 
 
+def curves_by_step(
+    path: str | os.PathLike, history: Sequence[Mapping[str, float]], titles: Mapping[str, str]
+) -> None:
+    """Draws what was measured on training and on held-out text over the steps, a panel each.
+
+    Args:
+        path: str or `os.PathLike`. The PNG to write.
+        history: sequence of the logs of each epoch, with their `step`; `"x"` is drawn with `"val_x"`.
+        titles: mapping from the title of a panel to the name in the logs. Names that are not there are left out.
+
+    Example:
+    >>> curves_by_step("curve.png", [{"step": 10, "loss": 0.7, "val_loss": 0.6}], {"loss": "loss"})
+    """
+    shown = {title: name for title, name in titles.items() if f"val_{name}" in history[-1]}
+    figure = Figure(figsize=(4.8 * len(shown), 3.6), layout="constrained")
+    for axes, (title, name) in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+        for key, label in ((name, "training"), (f"val_{name}", "held out")):
+            steps, values = zip(*((logs["step"], logs[key]) for logs in history), strict=True)
+            axes.plot(steps, values, marker="o", markersize=3, label=label)
+        axes.set(title=title, xlabel="step")
+        axes.legend()
+    _save(figure, path)
+
+
 def confusion_matrix(
     path: str | os.PathLike, true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]
 ) -> None:

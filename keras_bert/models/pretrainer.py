@@ -119,12 +119,13 @@ class BertPretrainer(CompiledTask):
 
     def default_weighted_metrics(self):
         """Of each head the accuracy and the loss."""
+        # Keras puts the output's name before the metric's where there are several outputs, and only there.
         return {
             name: [
-                keras.metrics.SparseCategoricalAccuracy("accuracy"),
-                keras.metrics.SparseCategoricalCrossentropy("loss", from_logits=True),
+                keras.metrics.SparseCategoricalAccuracy(f"{prefix}accuracy"),
+                keras.metrics.SparseCategoricalCrossentropy(f"{prefix}loss", from_logits=True),
             ]
-            for name in self.output
+            for name, prefix in ((name, "" if self.next_sentence else f"{name}_") for name in self.output)
         }
 
     def fit(self, x, epochs: int = 1, steps_per_epoch: int | None = None, initial_epoch: int = 0, **kwargs):
