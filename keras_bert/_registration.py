@@ -14,6 +14,8 @@ ANY_BACKEND_MODULES = ("keras_bert.models.encoder",)
 TENSORFLOW_MODULES = (
     "keras_bert.text.tokenizer",
     "keras_bert.text.preprocessor",
+    "keras_bert.training.lamb",
+    "keras_bert.training.optimizers",
     "keras_bert.training.schedules",
     "keras_bert.models.classifier",
     "keras_bert.models.pretrainer",

@@ -1,31 +1,53 @@
-"""Distribution strategies by name."""
+"""Distribution strategies by name, and the batches of a pre-training under them."""
 
 import functools
+import json
+import os
+import socket
+from collections.abc import Callable
 
 import tensorflow as tf
 
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
+_SECONDS_TO_CONNECT = 10
 
-def strategy(name: str = "one") -> tf.distribute.Strategy:
+
+def strategy(name: str = "one", tpu: str = "local") -> tf.distribute.Strategy:
     """Makes the `tf.distribute` strategy of a name; a model built in its `scope()` trains under it.
 
     Args:
         name: str, default "one": the default device; "mirrored": all GPUs of this machine, or its logical CPUs where
-            it was split into several.
+            it was split into several; "multi_worker": the machines that the environment's TF_CONFIG lists, asked for
+            before TensorFlow computes anything; "tpu"; "auto": "multi_worker" where TF_CONFIG lists several, else
+            "tpu" where there is one on this machine, else "mirrored" where there are several GPUs, else "one".
+        tpu: str, default "local": the TPU of this machine. Or a TPU's name or address ("grpc://10.0.0.2:8470").
 
     Returns:
         `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: another name, or nothing to mirror over.
+        ValueError: another name, nothing to mirror over, no list of workers, or no TPU.
 
     Example:
     >>> with keras_bert.training.strategy("one").scope():
     ...     classifier = keras_bert.BertClassifier.from_preset(preset, num_classes=2)
     """
+    if name not in STRATEGIES:
+        known = ", ".join(map(repr, STRATEGIES))
+        raise ValueError(f"A strategy must be one of {known}. Received: {name!r}.")
+    if name == "auto":
+        name = _best()
     if name == "one":
         return tf.distribute.get_strategy()
-    if name != "mirrored":
-        raise ValueError(f"A strategy must be 'one' or 'mirrored'. Received: {name!r}.")
+    if name == "multi_worker":
+        if not _workers():
+            raise ValueError(
+                "'multi_worker' needs the environment variable TF_CONFIG, which lists the workers and tells which one "
+                f"this is. Received: TF_CONFIG={os.environ.get('TF_CONFIG')!r}. See tf.distribute's guide."
+            )
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if name == "tpu":
+        return _tpu(tpu)
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
         raise ValueError(
@@ -35,7 +57,64 @@ def strategy(name: str = "one") -> tf.distribute.Strategy:
     return _mirrored(tuple(device.name for device in devices))
 
 
+def distribute_batches(
+    strategy: tf.distribute.Strategy, batches: Callable[[int, int], tf.data.Dataset]
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Makes the batches of every host by itself, so that none reads what another one trains on.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        batches: callable from the number of a host and the number of hosts to the dataset of this host's part of each
+            batch: `pretraining_batches(..., host=host, num_hosts=num_hosts)`.
+
+    Returns:
+        What `fit` takes under the strategy.
+
+    Example:
+    >>> distribute_batches(tf.distribute.get_strategy(), lambda host, num_hosts: tf.data.Dataset.range(4).batch(2))
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return batches(0, 1)
+
+    def of_host(context):
+        dataset = batches(context.input_pipeline_id, context.num_input_pipelines)
+        replicas = context.num_replicas_in_sync // context.num_input_pipelines
+        rows = next(iter(tf.nest.flatten(dataset.element_spec))).shape[0]
+        return dataset.rebatch(rows // replicas, drop_remainder=True)
+
+    return strategy.distribute_datasets_from_function(of_host)
+
+
 @functools.cache
 def _mirrored(devices):
     # One a process: a second strategy on the same devices counts its collective operations anew, and they clash.
     return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.cache
+def _tpu(address):
+    try:
+        if address.startswith("grpc://"):  # TensorFlow would wait for ever
+            host, _, port = address.removeprefix("grpc://").partition(":")
+            socket.create_connection((host, int(port or 8470)), timeout=_SECONDS_TO_CONNECT).close()
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"There must be a TPU at the address. Received: tpu={address!r} ({str(error).splitlines()[0]:.120}). "
+            "Give its name or grpc://HOST:PORT; on the machine of a TPU, 'local'."
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _workers():
+    return json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])
+
+
+def _best():
+    if len(_workers()) > 1:
+        return "multi_worker"
+    if tf.config.list_physical_devices("TPU"):
+        return "tpu"
+    return "mirrored" if len(tf.config.list_physical_devices("GPU")) > 1 else "one"

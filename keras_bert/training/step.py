@@ -159,7 +159,21 @@ class ExactStepModel(keras.Model):
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(share * replicas, sample_weight=count / replicas)
-        return self.get_metrics_result()
+        logs = self.get_metrics_result()
+        # Keras joins the logs of several workers along their first axis.
+        return {name: tf.reshape(value, (1,)) for name, value in logs.items()} if _has_workers() else logs
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and _has_workers(self.distribute_strategy):
+            # Keras' own would take the mean of a batch over the workers, and cannot for dicts: a part is enough.
+            batch = next(next(iter(iterator))[-1])
+            first = self.distribute_strategy.experimental_local_results
+            data_batch, iterator = tf.nest.map_structure(lambda part: first(part)[0], batch), None
+        super()._maybe_symbolic_build(iterator, data_batch)
+
+
+def _has_workers(strategy=None):
+    return isinstance(strategy or tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def _with_weights(data):

@@ -8,26 +8,11 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
-import keras_bert
 from tests.training import pretraining_run
 
 SCRIPT = pathlib.Path(__file__).parent / "pretraining_run.py"
-WORDS = ["w" + "abcdefghij"[i // 10] + "abcdefghij"[i % 10] for i in range(100)]
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for i in range(6):
-        sentences = (" ".join(rng.choice(WORDS, rng.integers(3, 12))).capitalize() + "." for _ in range(30))
-        (folder / f"{i}.txt").write_text(" ".join(sentences))
-    tokenizer = keras_bert.BertTokenizer([*["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "."], *WORDS])
-    keras_bert.data.build_records(sorted(folder.iterdir()), tokenizer, folder / "records", shard_size=1000)
-    return folder / "records"
 
 
 def start(data, output, *flags):
@@ -49,9 +34,9 @@ def result(output):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(data, tmp_path_factory):
+def undisturbed(records, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
-    finish(start(data, output))
+    finish(start(records, output))
     return result(output)
 
 
@@ -68,36 +53,36 @@ def states(output):
     return sorted((output / "checkpoints").glob("step-*/state.json"))
 
 
-def test_a_killed_training_ends_as_if_nothing_had_happened(data, undisturbed, tmp_path):
-    kill_after(start(data, tmp_path, "--pause", 0.05), steps=9, seconds=0.02)
+def test_a_killed_training_ends_as_if_nothing_had_happened(records, undisturbed, tmp_path):
+    kill_after(start(records, tmp_path, "--pause", 0.05), steps=9, seconds=0.02)
     assert not (tmp_path / "result.json").exists() and states(tmp_path)
-    finish(start(data, tmp_path))
+    finish(start(records, tmp_path))
     assert result(tmp_path) == undisturbed
     assert [epoch["step"] for epoch in undisturbed["history"]] == [6, 12, 18, 23]
 
 
-def test_a_truncated_checkpoint_is_passed_over_and_so_is_one_that_was_being_written(data, undisturbed, tmp_path):
-    kill_after(start(data, tmp_path, "--pause", 0.05), steps=14)
+def test_a_truncated_checkpoint_is_passed_over_and_so_is_one_that_was_being_written(records, undisturbed, tmp_path):
+    kill_after(start(records, tmp_path, "--pause", 0.05), steps=14)
     newest = states(tmp_path)[-1].parent
     file = next(newest.glob("variables.data*"))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     unfinished = tmp_path / "checkpoints" / "step-000000020"
     unfinished.mkdir()
     (unfinished / "variables.index").write_bytes(b"")
-    errors = finish(start(data, tmp_path))
+    errors = finish(start(records, tmp_path))
     assert "cannot be read and is passed over for the one before" in errors and newest.name in errors
     assert result(tmp_path) == undisturbed
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments(data, undisturbed, tmp_path):
+def test_twenty_kills_at_random_moments(records, undisturbed, tmp_path):
     draw = random.Random(0)
     for i in range(20):
         output = tmp_path / str(i)
         output.mkdir()
         kills = 0
         while not (output / "result.json").exists():
-            process = start(data, output, "--pause", 0.1)
+            process = start(records, output, "--pause", 0.1)
             if kills < 3:
                 kill_after(process, draw.randint(0, 8), draw.uniform(0, 0.3))
                 kills += 1
@@ -106,17 +91,17 @@ def test_twenty_kills_at_random_moments(data, undisturbed, tmp_path):
         assert result(output) == undisturbed
 
 
-def test_another_configuration_is_named(data, tmp_path):
-    pretraining_run.run(data, tmp_path, steps=2)
+def test_another_configuration_is_named(records, tmp_path):
+    pretraining_run.run(records, tmp_path, steps=2)
     with pytest.raises(ValueError, match=r"can only go on as it began.*where seed was 1 and is 2"):
-        pretraining_run.run(data, tmp_path, seed=2)
+        pretraining_run.run(records, tmp_path, seed=2)
     with pytest.raises(ValueError, match=r"must be of the same model.*is \[\[106, 24\].*is \[\[106, 26\]"):
-        pretraining_run.run(data, tmp_path, hidden_dim=26)
+        pretraining_run.run(records, tmp_path, hidden_dim=26)
 
 
-def test_a_finished_training_is_not_repeated_and_traced_once(data, tmp_path):
-    _, progress, traced = pretraining_run.run(data, tmp_path)
-    again, same, _ = pretraining_run.run(data, tmp_path)
+def test_a_finished_training_is_not_repeated_and_traced_once(records, tmp_path):
+    _, progress, traced = pretraining_run.run(records, tmp_path)
+    again, same, _ = pretraining_run.run(records, tmp_path)
     assert same.step == progress.step == 23 and same.history == progress.history
     assert int(again.optimizer.iterations) == 0  # nothing was trained, nothing was restored
     assert sorted(traced) == ["test_step", "train_step"]
