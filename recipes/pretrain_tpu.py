@@ -43,20 +43,21 @@ def main(argv: list[str] | None = None) -> dict:
     try:  # everything that can be wrong shows before the first training step
         check_flags(args)
         output = writable_directory(args.output, "preset")
+        strategy = keras_bert.training.strategy(args.strategy, args.tpu)  # before anything is computed
         keras.utils.set_random_seed(args.seed)
         if args.deterministic:
             tf.config.experimental.enable_op_determinism()
-        strategy = keras_bert.training.strategy(args.strategy)
         preset_tokenizer = keras_bert.BertTokenizer.from_preset(args.preset) if args.preset else None
         train, evaluation = read_data(args, preset_tokenizer, output)
         tokenizer = train.tokenizer()
         with strategy.scope():
             pretrainer = build_pretrainer(args, tokenizer)
             compile_pretrainer(pretrainer, args)
-        if not args.resume:
+        is_chief = keras_bert.training.is_chief(strategy)
+        if not args.resume and is_chief:
             shutil.rmtree(output / "checkpoints", ignore_errors=True)
         checkpoints = keras_bert.training.Checkpoints(
-            output / "checkpoints", pretrainer, configuration(args, train)
+            output / "checkpoints", pretrainer, configuration(args, train), writes=is_chief
         )
         progress = checkpoints.find()
     except (ValueError, OSError) as error:
@@ -71,6 +72,8 @@ def main(argv: list[str] | None = None) -> dict:
     for row_size, steps in zip(args.row_sizes, args.steps, strict=True):
         progress = train_phase(args, pretrainer, train, evaluation, checkpoints, row_size, first, steps, device_flops)
         first += steps
+    if not is_chief:
+        return {}
     pretrainer.save_to_preset(output / "preset")
     metrics = {"arguments": vars(args), "seconds": progress.seconds, "history": progress.history}
     metrics |= {"held_out": held_out(progress.history[-1])}
@@ -109,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--batch-size", type=positive_int, help="Rows of a step, over all devices. Default: 256.")
     add("--learning-rate", type=positive_float, help="Highest. Default: 1e-4.")
     add("--warmup", type=float, default=0.05, help="Share of all steps in which it rises. Default: 0.05.")
+    add("--optimizer", choices=("adamw", "lamb"), default="adamw", help="lamb is for large batches. Default: adamw.")
     add("--weight-decay", type=float, default=0.01, help="Default: 0.01.")
     add("--gradient-accumulation-steps", type=positive_int, default=1, help="Parts of a batch. Default: 1.")
     add("--steps-per-execution", type=positive_int, default=1, help="Steps without Python between. Default: 1.")
@@ -125,7 +129,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--mixed-precision", action="store_true", help="Computes in bfloat16. Default: float32.")
     add("--deterministic", action="store_true", help="The same weights from run to run, a little slower.")
     add("--seed", type=int, default=0, help="Fixes weights, order, masks and dropout. Default: 0.")
-    add("--strategy", choices=("one", "mirrored"), default="one", help="Default: one.")
+    add(
+        "--strategy",
+        choices=keras_bert.training.STRATEGIES,
+        default="auto",
+        help="multi_worker reads TF_CONFIG. Default: auto, the best that is there.",
+    )
+    add("--tpu", default="local", help="Name or grpc:// address. Default: local, the TPU of this machine.")
     add("--output", default="output/pretrain", help="Directory for all results. Default: output/pretrain.")
     return parser
 
@@ -167,8 +177,13 @@ def compile_pretrainer(pretrainer, args: argparse.Namespace) -> None:
     """Sets optimizer and schedule of the whole training."""
     steps = sum(args.steps)
     schedule = keras_bert.training.WarmupLinearDecay(args.learning_rate, steps, int(args.warmup * steps))
+    if args.optimizer == "lamb":
+        optimizer = keras_bert.training.Lamb(schedule, decay=args.weight_decay, global_clipnorm=1.0)
+    else:
+        variables = pretrainer.trainable_variables
+        optimizer = keras_bert.training.adamw(variables, schedule, weight_decay=args.weight_decay)
     pretrainer.compile(
-        keras_bert.training.adamw(pretrainer.trainable_variables, schedule, weight_decay=args.weight_decay),
+        optimizer,
         gradient_accumulation_steps=args.gradient_accumulation_steps,
         steps_per_execution=args.steps_per_execution,
         jit_compile=args.jit_compile,
@@ -177,7 +192,8 @@ def compile_pretrainer(pretrainer, args: argparse.Namespace) -> None:
 
 def configuration(args: argparse.Namespace, train) -> dict:
     """Lists what must stay the same when a training goes on."""
-    free = ("data", "evaluation_data", "output", "resume", "minutes_between_saves", "strategy", "steps_per_execution")
+    free = ("data", "evaluation_data", "output", "resume", "minutes_between_saves", "strategy", "tpu")
+    free += ("steps_per_execution", "evaluation_steps", "held_out", "vocabulary", "cased", "separator", "jit_compile")
     kept = {name: value for name, value in vars(args).items() if name not in free}
     return kept | {"corpus": train.corpus_sha256, "vocabulary": train.vocabulary_sha256}
 
@@ -191,26 +207,44 @@ def stream(args: argparse.Namespace, manifest, row_size: int, **options) -> tf.d
         mask_unit=args.mask_unit,
         mask_rate=args.mask_rate,
         short_sequence_probability=args.short_sequence_probability,
-        **{"batch_size": args.batch_size, "seed": args.seed, **options},
+        **{"batch_size": args.batch_size, "seed": args.seed, "num_streams": 1, **options},
+    )
+
+
+def distributed(args: argparse.Namespace, strategy, manifest, row_size: int, **options):
+    """Returns the batches of a phase, of which every host reads its own part."""
+    # Where there is enough text, batches do not depend on the number of hosts.
+    streams = math.gcd(args.batch_size, 8) if manifest.total("tokens") > 10**8 else 1
+    return keras_bert.training.distribute_batches(
+        strategy,
+        lambda host, num_hosts: stream(
+            args,
+            manifest,
+            row_size,
+            host=host,
+            num_hosts=num_hosts,
+            num_streams=max(streams, num_hosts),
+            **options,
+        ),
     )
 
 
 def train_phase(args, pretrainer, train, evaluation, checkpoints, row_size, first, steps, device_flops):
     """Trains on rows of one size; does nothing where that was done before."""
-    held_out_batches = stream(args, evaluation, row_size, seed=0).take(args.evaluation_steps)
-    inputs = next(iter(held_out_batches))[0]
+    inputs = next(iter(stream(args, evaluation, row_size)))[0]
     tokens = float(tf.reduce_mean(tf.cast(inputs["padding_mask"] > 0, tf.float32))) * args.batch_size * row_size
     flops = flops_per_token(pretrainer.encoder, row_size, inputs["mask_positions"].shape[1])
     throughput = Throughput(sum(args.steps), tokens, flops, device_flops)
     return keras_bert.training.fit_with_resume(
         pretrainer,
-        lambda step: stream(args, train, row_size, first_step=step - first),
+        lambda step: distributed(args, pretrainer.distribute_strategy, train, row_size, first_step=step - first),
         steps=first + steps,
         steps_per_epoch=args.evaluate_every,
         checkpoints=checkpoints,
         minutes_between_saves=args.minutes_between_saves,
         callbacks=[throughput, *tensorboard_logs(pathlib.Path(args.output) / "logs")],
-        validation_data=held_out_batches,
+        validation_data=distributed(args, pretrainer.distribute_strategy, evaluation, row_size, seed=0),
+        validation_steps=args.evaluation_steps,
         verbose=0,
     )
 

@@ -70,18 +70,20 @@ class Throughput(keras.callbacks.Callback):
         self.utilisation_of = flops_per_token / device_flops
         self._line = time.perf_counter()
         self._start = None
+        self._has_traced = False
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._start is None:
             self._start = time.perf_counter(), self._step()
         self._epoch_start = self._epoch_end = time.perf_counter()
-        self._first = self._seen = 0
+        self._skipped = self._seen = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        if not self._first:  # the first step traces the graph and is not counted
-            self._epoch_start, self._first = time.perf_counter(), batch + 1
+        now = time.perf_counter()
+        if not self._has_traced and self.params["steps"] > batch + 1:  # the first step builds the graph: not counted
+            self._epoch_start, self._skipped, self._has_traced = now, batch + 1, True
             return
-        self._seen, self._epoch_end = batch + 1 - self._first, time.perf_counter()
+        self._seen, self._epoch_end = batch + 1 - self._skipped, now
         if time.perf_counter() - self._line > _SECONDS_BETWEEN_LINES:
             self._print(logs)
 

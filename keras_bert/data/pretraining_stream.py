@@ -1,5 +1,6 @@
 """Shards to batches for a pretrainer: a pure function of seed and step, so that training can go on anywhere in it."""
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Iterator
@@ -23,7 +24,6 @@ class Group(NamedTuple):
     """
 
     files: tuple[str, ...]
-    first_row: int
     rows: int
     seed: tuple[int, int]
 
@@ -103,11 +103,14 @@ def pretraining_batches(
         "mask_rate": mask_rate,
         "unit": mask_unit,
     }
+    # Traced once for all streams.
+    build = tf.function(functools.partial(_build_group, seed, rows), autograph=False)
+    mask = tf.function(functools.partial(_mask_batch, seed, masks), autograph=False)
     share = num_streams // num_hosts
-    streams = [
-        _stream(manifest, stream, num_streams, batch_size // num_streams, first_step, seed, rows, masks)
-        for stream in range(host * share, (host + 1) * share)
-    ]
+    streams = []
+    for stream in range(host * share, (host + 1) * share):
+        mine = functools.partial(_groups_of_stream, manifest, row_size, seed, stream, num_streams)
+        streams.append(_stream(mine, stream, batch_size // num_streams, first_step, build, mask))
     batches = tf.data.Dataset.zip(tuple(streams)).map(
         lambda *parts: tf.nest.map_structure(lambda *tensors: tf.concat(tensors, axis=0), *parts)
     )
@@ -144,44 +147,46 @@ def groups(manifest: Manifest, row_size: int, seed: int) -> Iterator[Group]:
         for number, members in enumerate(found):
             files = tuple(manifest.path_of(shard) for shard in members)
             rows = max(1, sum(shard.tokens for shard in members) // row_size)
-            yield Group(files, 0, rows, (epoch, number))
+            yield Group(files, rows, (epoch, number))
 
 
-def _from_row(found: Iterator[Group], first_row: int) -> Iterator[Group]:
-    """Leaves out the rows before `first_row`."""
+def _groups_of_stream(manifest, row_size, seed, stream, num_streams, first_row):
+    """Yields every `num_streams`-th group, without the rows before `first_row`."""
+    found = itertools.islice(groups(manifest, row_size, seed), stream, None, num_streams)
     for group in found:
         if first_row < group.rows:
-            yield group._replace(first_row=first_row)
+            yield list(group.files), first_row, group.rows, group.seed
             break
         first_row -= group.rows
-    yield from found
+    for group in found:
+        yield list(group.files), 0, group.rows, group.seed
 
 
-def _stream(manifest, stream, num_streams, batch_size, first_step, seed, rows, masks):
-    """Reads every `num_streams`-th group."""
+def _build_group(seed, options, files, first_row, count, numbers):
+    group_seed = _fold(_fold([seed, 0], numbers[0]), numbers[1])
+    found = build_rows(*read_shards(files), group_seed, **options)
+    # Rows from the front again if there are fewer than the tokens would fill.
+    places = tf.range(first_row, count) % tf.shape(found["token_ids"])[0]
+    return {name: tf.gather(tensor, places) for name, tensor in found.items()}
 
-    def listed():
-        mine = itertools.islice(groups(manifest, rows["row_size"], seed), stream, None, num_streams)
-        for group in _from_row(mine, first_step * batch_size):
-            yield list(group.files), group.first_row, group.rows, group.seed
 
-    def built(files, first_row, count, numbers):
-        group_seed = _fold(_fold([seed, 0], numbers[0]), numbers[1])
-        found = build_rows(*read_shards(files), group_seed, **rows)
-        # Rows from the front again if there are fewer than the tokens would fill.
-        places = tf.range(first_row, count) % tf.shape(found["token_ids"])[0]
-        return {name: tf.gather(tensor, places) for name, tensor in found.items()}
+def _mask_batch(seed, options, stream, step, batch):
+    batch_seed = _fold(_fold([seed, 1], stream), step)
+    hidden = mask_tokens({name: batch[name] for name in _ROWS}, batch_seed, **options)
+    return {name: tensor for name, tensor in batch.items() if name not in _ROWS} | hidden
 
-    def masked(step, batch):
-        batch_seed = _fold(_fold([seed, 1], stream), step)
-        hidden = mask_tokens({name: batch[name] for name in _ROWS}, batch_seed, **masks)
-        return {name: tensor for name, tensor in batch.items() if name not in _ROWS} | hidden
 
+def _stream(mine, stream, batch_size, first_step, build, mask):
     scalar = tf.TensorSpec((), tf.int32)
     signature = (tf.TensorSpec((None,), tf.string), scalar, scalar, tf.TensorSpec((2,), tf.int32))
-    dataset = tf.data.Dataset.from_generator(listed, output_signature=signature)
-    dataset = dataset.map(built).prefetch(1).rebatch(batch_size, drop_remainder=True)
-    return dataset.enumerate(first_step).map(masked, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = tf.data.Dataset.from_generator(
+        functools.partial(mine, first_step * batch_size), output_signature=signature
+    )
+    dataset = dataset.map(build).prefetch(1).rebatch(batch_size, drop_remainder=True)
+    stream = tf.constant(stream)
+    return dataset.enumerate(first_step).map(
+        lambda step, batch: mask(stream, step, batch), num_parallel_calls=tf.data.AUTOTUNE
+    )
 
 
 def _fold(seed, number):

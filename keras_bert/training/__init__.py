@@ -9,7 +9,9 @@ _lazy.require_tensorflow(__name__)
 if TYPE_CHECKING:
     from keras_bert.training.checkpoints import Checkpoints as Checkpoints
     from keras_bert.training.checkpoints import Progress as Progress
+    from keras_bert.training.distribution import STRATEGIES as STRATEGIES
     from keras_bert.training.distribution import distribute_batches as distribute_batches
+    from keras_bert.training.distribution import is_chief as is_chief
     from keras_bert.training.distribution import strategy as strategy
     from keras_bert.training.lamb import Lamb as Lamb
     from keras_bert.training.optimizers import adamw as adamw

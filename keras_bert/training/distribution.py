@@ -57,6 +57,22 @@ def strategy(name: str = "one", tpu: str = "local") -> tf.distribute.Strategy:
     return _mirrored(tuple(device.name for device in devices))
 
 
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Tells whether this process is the one that writes files.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+
+    Returns:
+        bool.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    resolver = strategy.cluster_resolver
+    first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return (resolver.task_type, resolver.task_id) == (first, 0)
+
+
 def distribute_batches(
     strategy: tf.distribute.Strategy, batches: Callable[[int, int], tf.data.Dataset]
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:

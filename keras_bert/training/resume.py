@@ -44,7 +44,8 @@ def fit_with_resume(
     ...                 steps=10_000, steps_per_epoch=1000, checkpoints=Checkpoints("output/checkpoints", model))
     """
     progress = checkpoints.find()
-    _make_variables(model, batches(progress.step))
+    _make_variables(model, batches(progress.step).element_spec)
+    restorer = _Restorer(checkpoints, progress)
     keeper = _Keeper(checkpoints, progress, 60 * minutes_between_saves)
     while progress.step < steps and not keeper.stopped:
         epoch = len(progress.history)
@@ -56,13 +57,13 @@ def fit_with_resume(
             initial_epoch=epoch,
             epochs=epoch + whole,
             steps_per_epoch=todo,
-            callbacks=[keeper, *callbacks],
+            callbacks=[restorer, *callbacks, keeper],
             **kwargs,
         )
     return progress
 
 
-def _make_variables(model, dataset):
+def _make_variables(model, element_spec):
     """Makes the variables of optimizer and metrics.
 
     Keras makes them in the first step, which it then traces twice, and where it is too late to restore them.
@@ -71,25 +72,18 @@ def _make_variables(model, dataset):
         model.optimizer.build(model.trainable_variables)
         if tf.distribute.has_strategy():  # Keras makes those of the metrics itself
             return
-    x, y, weights = tf.nest.map_structure(lambda tensor: tensor[:1], next(iter(dataset)))
+    x, y, weights = tf.nest.map_structure(lambda spec: tf.zeros([1, *spec.shape[1:]], spec.dtype), element_spec)
     model.compute_metrics(x, y, model(x, training=False), weights)
     model.reset_metrics()
 
 
-class _Keeper(keras.callbacks.Callback):
-    """Restores at the beginning, saves now and then, and counts the steps."""
+class _Restorer(keras.callbacks.Callback):
+    """Restores once, when the first epoch begins."""
 
-    def __init__(self, checkpoints, progress, seconds_between_saves):
+    def __init__(self, checkpoints, progress):
         super().__init__()
         self.checkpoints, self.progress = checkpoints, progress
-        self.seconds_between_saves = seconds_between_saves
         self.is_restored = progress.step == 0
-        self.stopped = False
-        self._last_save = time.monotonic()
-        self._saved_step = progress.step
-
-    def on_train_begin(self, logs=None):
-        self._clock = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not earlier: Keras sets the metrics to 0 when an epoch begins.
@@ -98,6 +92,23 @@ class _Keeper(keras.callbacks.Callback):
             self.is_restored = True
             if self.progress.epoch_steps == 0:
                 self.model.reset_metrics()
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Counts the steps, keeps the logs, and saves now and then. After other callbacks: they add to the logs."""
+
+    def __init__(self, checkpoints, progress, seconds_between_saves):
+        super().__init__()
+        self.checkpoints, self.progress = checkpoints, progress
+        self.seconds_between_saves = seconds_between_saves
+        self.stopped = False
+        self._last_save = time.monotonic()
+        self._saved_step = progress.step
+
+    def on_train_begin(self, logs=None):
+        self._clock = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
         self._before = self.progress.step, self.progress.epoch_steps
 
     def on_train_batch_end(self, batch, logs=None):
