@@ -154,7 +154,7 @@ def test_a_worker_that_fails_tells_why(tool, tmp_path):
         tool("benchmark_records").run_worker(str(script), [], "keras_bert")
 
 
-@pytest.mark.parametrize("name", ["finetuning", "inference", "encoder", "tokenizer"])
+@pytest.mark.parametrize("name", ["finetuning", "inference", "encoder", "tokenizer", "building", "packing"])
 def test_help_tells_what_is_compared(tool, capsys, name):
     with pytest.raises(SystemExit) as stopped:
         tool(f"benchmark_{name}").main(["--help"])

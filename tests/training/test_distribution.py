@@ -161,7 +161,7 @@ def test_one_is_the_strategy_in_force():
 
 
 def test_an_unknown_strategy_is_refused():
-    with pytest.raises(ValueError, match="'one' or 'mirrored'. Received: 'tpus'"):
+    with pytest.raises(ValueError, match="'multi_worker', 'tpu'. Received: 'tpus'"):
         strategy("tpus")
 
 
