@@ -9,9 +9,11 @@ for TensorBoard (where that is installed).
 """
 
 import argparse
+import functools
 import math
 import pathlib
 import shutil
+import sys
 
 import fill_mask
 import keras
@@ -19,9 +21,11 @@ import plots
 import report
 import tensorflow as tf
 from callbacks import tensorboard_logs
-from flags import PRESET, positive_float, positive_int, writable_directory
+from flags import writable_directory
 from pretraining_data import data_flags, read_data
+from pretraining_flags import check_flags, pretraining_flags
 from throughput import Throughput, flops_per_token, matmul_flops
+from time_budget import TimeBudget
 
 import keras_bert
 
@@ -30,16 +34,16 @@ CURVES = {
     "masked-LM accuracy": "masked_lm_logits_accuracy",
     "next-sentence accuracy": "next_sentence_logits_accuracy",
 }
-TRY = {"size": "tiny", "steps": [1200], "row_sizes": [128], "batch_size": 16, "learning_rate": 2e-3}
 
 
 def main(argv: list[str] | None = None) -> dict:
     """Runs the recipe and returns what it writes to `metrics.json`."""
-    parser = build_parser()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    data_flags(parser)
+    pretraining_flags(parser)
     args = parser.parse_args(argv)
-    if args.data is None:
-        given = {name for name in TRY if getattr(args, name) is not None}
-        vars(args).update({name: value for name, value in TRY.items() if name not in given})
     try:  # everything that can be wrong shows before the first training step
         check_flags(args)
         output = writable_directory(args.output, "preset")
@@ -67,11 +71,7 @@ def main(argv: list[str] | None = None) -> dict:
         f"{evaluation.total('tokens'):,} held out; {pretrainer.encoder.count_params():,} weights in the encoder. "
         f"Results: {output}" + (f". It goes on from step {progress.step:,}." if progress.step else "")
     )
-    device_flops = matmul_flops(pretrainer.compute_dtype) * strategy.num_replicas_in_sync
-    first = 0
-    for row_size, steps in zip(args.row_sizes, args.steps, strict=True):
-        progress = train_phase(args, pretrainer, train, evaluation, checkpoints, row_size, first, steps, device_flops)
-        first += steps
+    progress = train_phases(args, pretrainer, train, evaluation, checkpoints)
     if not is_chief:
         return {}
     pretrainer.save_to_preset(output / "preset")
@@ -86,73 +86,6 @@ def main(argv: list[str] | None = None) -> dict:
         print(line)
     print(f"The preset: {output / 'preset'}. Fine-tune it: --preset {output / 'preset'}")
     return metrics
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser of this recipe's flags."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    data_flags(parser)
-    add = parser.add_argument_group("model and task").add_argument
-    add("--size", choices=keras_bert.SIZES, help="Of a new model. Default: base; without --data tiny.")
-    add("--preset", help=f"{PRESET} Its training goes on.")
-    add("--next-sentence", choices=("nsp", "sop", "none"), default="nsp", help="Default: nsp, as BERT.")
-    add("--mask-unit", choices=("token", "whole_word", "span"), default="token", help="Default: token, as BERT.")
-    add("--mask-rate", type=positive_float, default=0.15, help="Share of the tokens. Default: 0.15.")
-    add("--short-sequence-probability", type=float, default=0.1, help="Default: 0.1.")
-    add = parser.add_argument_group("training").add_argument
-    add(
-        "--row-sizes",
-        type=positive_int,
-        nargs="+",
-        help="Tokens of a row, a number a phase. Default: 128 512; without --data 128.",
-    )
-    add("--steps", type=positive_int, nargs="+", help="Updates of each phase. Default: 900000 100000.")
-    add("--batch-size", type=positive_int, help="Rows of a step, over all devices. Default: 256.")
-    add("--learning-rate", type=positive_float, help="Highest. Default: 1e-4.")
-    add("--warmup", type=float, default=0.05, help="Share of all steps in which it rises. Default: 0.05.")
-    add("--optimizer", choices=("adamw", "lamb"), default="adamw", help="lamb is for large batches. Default: adamw.")
-    add("--weight-decay", type=float, default=0.01, help="Default: 0.01.")
-    add("--gradient-accumulation-steps", type=positive_int, default=1, help="Parts of a batch. Default: 1.")
-    add("--steps-per-execution", type=positive_int, default=1, help="Steps without Python between. Default: 1.")
-    add("--evaluate-every", type=positive_int, help="Steps. Default: a twentieth of all.")
-    add("--evaluation-steps", type=positive_int, default=16, help="Batches of an evaluation. Default: 16.")
-    add("--minutes-between-saves", type=float, default=10.0, help="Of checkpoints. Default: 10.")
-    add(
-        "--resume",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="Goes on from the newest checkpoint in --output.",
-    )
-    add("--jit-compile", action="store_true", help="Compiles the step with XLA.")
-    add("--mixed-precision", action="store_true", help="Computes in bfloat16. Default: float32.")
-    add("--deterministic", action="store_true", help="The same weights from run to run, a little slower.")
-    add("--seed", type=int, default=0, help="Fixes weights, order, masks and dropout. Default: 0.")
-    add(
-        "--strategy",
-        choices=keras_bert.training.STRATEGIES,
-        default="auto",
-        help="multi_worker reads TF_CONFIG. Default: auto, the best that is there.",
-    )
-    add("--tpu", default="local", help="Name or grpc:// address. Default: local, the TPU of this machine.")
-    add("--output", default="output/pretrain", help="Directory for all results. Default: output/pretrain.")
-    return parser
-
-
-def check_flags(args: argparse.Namespace) -> None:
-    """Fills in defaults and refuses what does not fit together."""
-    args.row_sizes = args.row_sizes or [128, 512]
-    args.steps = args.steps or [900_000, 100_000][: len(args.row_sizes)]
-    args.batch_size = args.batch_size or 256
-    args.learning_rate = args.learning_rate or 1e-4
-    args.evaluate_every = args.evaluate_every or math.ceil(sum(args.steps) / 20)
-    if len(args.row_sizes) != len(args.steps):
-        raise ValueError(
-            f"Each phase needs a row size and steps. Received: --row-sizes {args.row_sizes}, --steps {args.steps}."
-        )
-    if args.preset and args.size:
-        raise ValueError("--size is of a new model. Received: --preset too, which has its size. Leave one out.")
 
 
 def build_pretrainer(args: argparse.Namespace, tokenizer) -> keras_bert.BertPretrainer:
@@ -177,6 +110,8 @@ def compile_pretrainer(pretrainer, args: argparse.Namespace) -> None:
     """Sets optimizer and schedule of the whole training."""
     steps = sum(args.steps)
     schedule = keras_bert.training.WarmupLinearDecay(args.learning_rate, steps, int(args.warmup * steps))
+    if args.budget_hours:  # set from step to step
+        schedule = args.learning_rate
     if args.optimizer == "lamb":
         optimizer = keras_bert.training.Lamb(schedule, decay=args.weight_decay, global_clipnorm=1.0)
     else:
@@ -211,42 +146,59 @@ def stream(args: argparse.Namespace, manifest, row_size: int, **options) -> tf.d
     )
 
 
-def distributed(args: argparse.Namespace, strategy, manifest, row_size: int, **options):
-    """Returns the batches of a phase, of which every host reads its own part."""
+def batches_from(args: argparse.Namespace, strategy, manifest, row_size: int, first: int, step: int):
+    """Returns the batches of a phase that began at step `first`, of which every host reads its own part."""
     # Where there is enough text, batches do not depend on the number of hosts.
     streams = math.gcd(args.batch_size, 8) if manifest.total("tokens") > 10**8 else 1
-    return keras_bert.training.distribute_batches(
-        strategy,
-        lambda host, num_hosts: stream(
-            args,
-            manifest,
-            row_size,
-            host=host,
-            num_hosts=num_hosts,
-            num_streams=max(streams, num_hosts),
-            **options,
-        ),
-    )
+
+    def of_host(host, num_hosts):
+        place = {"host": host, "num_hosts": num_hosts, "num_streams": max(streams, num_hosts)}
+        return stream(args, manifest, row_size, first_step=step - first, **place)
+
+    return keras_bert.training.distribute_batches(strategy, of_host)
 
 
-def train_phase(args, pretrainer, train, evaluation, checkpoints, row_size, first, steps, device_flops):
-    """Trains on rows of one size; does nothing where that was done before."""
-    inputs = next(iter(stream(args, evaluation, row_size)))[0]
-    tokens = float(tf.reduce_mean(tf.cast(inputs["padding_mask"] > 0, tf.float32))) * args.batch_size * row_size
+def train_phases(args, pretrainer, train, evaluation, checkpoints) -> keras_bert.training.Progress:
+    """Trains on rows of one size after the other, from where an earlier run was."""
+    device_flops = matmul_flops(pretrainer.compute_dtype) * pretrainer.distribute_strategy.num_replicas_in_sync
+    progress = checkpoints.find()
+    ends = [0, *progress.notes.get("ends", [])]  # with a budget, the steps at which phases ended
+    for phase, row_size in enumerate(args.row_sizes):
+        until = sum(args.steps[: phase + 1])
+        callbacks = [throughput(args, pretrainer, evaluation, row_size, device_flops)]
+        if args.budget_hours:
+            share = until / sum(args.steps)
+            budget = TimeBudget(
+                3600 * args.budget_hours, progress.seconds, share, args.learning_rate, args.warmup
+            )
+            if len(ends) > phase + 1 or budget.share >= share:
+                ends = ends if len(ends) > phase + 1 else [*ends, progress.step]
+                continue
+            until = sys.maxsize
+            callbacks.append(budget)
+        progress = keras_bert.training.fit_with_resume(
+            pretrainer,
+            functools.partial(batches_from, args, pretrainer.distribute_strategy, train, row_size, ends[phase]),
+            steps=until,
+            steps_per_epoch=args.evaluate_every,
+            checkpoints=checkpoints,
+            minutes_between_saves=args.minutes_between_saves,
+            notes={"ends": ends[1:]} if args.budget_hours else {},
+            callbacks=[*callbacks, *tensorboard_logs(pathlib.Path(args.output) / "logs")],
+            validation_data=batches_from(args, pretrainer.distribute_strategy, evaluation, row_size, 0, 0),
+            validation_steps=args.evaluation_steps,
+            verbose=0,
+        )
+        ends.append(progress.step if args.budget_hours else until)
+    return progress
+
+
+def throughput(args, pretrainer, manifest, row_size, device_flops) -> Throughput:
+    """Makes what tells the speed, from what a batch holds."""
+    inputs = next(iter(stream(args, manifest, row_size)))[0]
+    tokens = float(tf.reduce_sum(tf.cast(inputs["padding_mask"] > 0, tf.float32)))
     flops = flops_per_token(pretrainer.encoder, row_size, inputs["mask_positions"].shape[1])
-    throughput = Throughput(sum(args.steps), tokens, flops, device_flops)
-    return keras_bert.training.fit_with_resume(
-        pretrainer,
-        lambda step: distributed(args, pretrainer.distribute_strategy, train, row_size, first_step=step - first),
-        steps=first + steps,
-        steps_per_epoch=args.evaluate_every,
-        checkpoints=checkpoints,
-        minutes_between_saves=args.minutes_between_saves,
-        callbacks=[throughput, *tensorboard_logs(pathlib.Path(args.output) / "logs")],
-        validation_data=distributed(args, pretrainer.distribute_strategy, evaluation, row_size, seed=0),
-        validation_steps=args.evaluation_steps,
-        verbose=0,
-    )
+    return Throughput(None if args.budget_hours else sum(args.steps), tokens, flops, device_flops)
 
 
 def held_out(logs: dict) -> dict:

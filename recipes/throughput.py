@@ -58,13 +58,13 @@ class Throughput(keras.callbacks.Callback):
     """Prints a line now and then, and adds `tokens_per_second` and `flop_utilisation` to the logs.
 
     Args:
-        steps: int. Updates of the whole training.
+        steps: int, or None where it is not known. Updates of the whole training.
         tokens_per_step: float. Real tokens of a batch, padding not counted.
         flops_per_token: float.
         device_flops: float. What `flop_utilisation` is a share of.
     """
 
-    def __init__(self, steps: int, tokens_per_step: float, flops_per_token: float, device_flops: float):
+    def __init__(self, steps: int | None, tokens_per_step: float, flops_per_token: float, device_flops: float):
         super().__init__()
         self.steps, self.tokens_per_step = steps, tokens_per_step
         self.utilisation_of = flops_per_token / device_flops
@@ -102,7 +102,9 @@ class Throughput(keras.callbacks.Callback):
         self._line = now = time.perf_counter()
         step = self._step()
         begin, first_step = self._start
-        left = (self.steps - step) * (now - begin) / max(step - first_step, 1)
+        left = ""
+        if self.steps:
+            left = f", {_clock((self.steps - step) * (now - begin) / max(step - first_step, 1))} left"
         shown = {
             "loss": "loss",
             "masked-LM accuracy": "masked_lm_logits_accuracy",
@@ -114,7 +116,7 @@ class Throughput(keras.callbacks.Callback):
         rate = self._rate()
         print(
             f"step {step:,}: {', '.join(parts)}; {rate:,.0f} tokens/s, "
-            f"{100 * rate * self.utilisation_of:.0f} % of the matrix products' speed, {_clock(left)} left",
+            f"{100 * rate * self.utilisation_of:.0f} % of the matrix products' speed{left}",
             file=sys.stderr,
             flush=True,
         )

@@ -17,6 +17,7 @@ def fit_with_resume(
     steps_per_epoch: int,
     checkpoints: Checkpoints,
     minutes_between_saves: float = 10.0,
+    notes: dict | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     **kwargs,
 ) -> Progress:
@@ -33,6 +34,7 @@ def fit_with_resume(
         steps_per_epoch: int. Updates after which logs are written and `validation_data` is evaluated.
         checkpoints: `Checkpoints`.
         minutes_between_saves: float, default 10. There is always one more at the end.
+        notes: dict, optional. Added to the notes of the progress, which are saved with it.
         callbacks: sequence of `keras.callbacks.Callback`.
         **kwargs: `keras.Model.fit`'s: `validation_data`, `verbose`, ...
 
@@ -44,6 +46,7 @@ def fit_with_resume(
     ...                 steps=10_000, steps_per_epoch=1000, checkpoints=Checkpoints("output/checkpoints", model))
     """
     progress = checkpoints.find()
+    progress.notes |= notes or {}
     _make_variables(model, batches(progress.step).element_spec)
     restorer = _Restorer(checkpoints, progress)
     keeper = _Keeper(checkpoints, progress, 60 * minutes_between_saves)

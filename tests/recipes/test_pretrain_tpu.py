@@ -100,6 +100,21 @@ def test_released_weights_go_on(recipe, finished, corpus, tmp_path):
     assert "next_sentence_accuracy" not in metrics["held_out"] and len(metrics["history"]) == 3
 
 
+def test_a_budget_of_time_ends_both_phases(recipe, finished, tmp_path, monkeypatch):
+    """The clock here goes ten seconds at each look, so that the test does not depend on the machine."""
+    import time_budget
+
+    clock = iter(range(0, 10**6, 10))
+    monkeypatch.setattr(time_budget.time, "monotonic", lambda: next(clock))
+    flags = ["--data", str(finished[0] / "records"), "--budget-hours", "0.5", "--steps", "3", "1", *FLAGS.split()]
+    metrics = recipe.main([*flags, "--evaluate-every", "4", "--output", str(tmp_path)])
+    rates = [logs["step"] for logs in metrics["history"]]
+    assert rates == sorted(rates) and 8 < rates[-1] < 100
+    state = sorted((tmp_path / "checkpoints").glob("step-*/state.json"))[-1]
+    (end,) = json.loads(state.read_text())["progress"]["notes"]["ends"]
+    assert 0.6 < end / rates[-1] < 0.9
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
