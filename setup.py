@@ -34,6 +34,8 @@ EXTRAS = {
     "garden": ["tf-models-official>=2.20,<2.21"],
     # Trains vocabularies (tools/train_vocabulary.py).
     "vocabulary": ["tokenizers"],
+    # Builds the data of pre-training on many machines (tools/build_pretraining_data_beam.py).
+    "beam": ["apache-beam"],
     # TensorFlow Datasets, a source of data for the recipes.
     "tfds": ["tensorflow-datasets"],
 }

@@ -19,7 +19,11 @@ import keras_bert
 
 def main(argv: list[str] | None = None) -> keras_bert.data.Manifest:
     """Builds the shards and returns their manifest."""
-    parser = build_parser()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_flags(parser)
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="Default: all cores.")
     args = parser.parse_args(argv)
     try:
         files = keras_bert.data.find_files(args.corpus)
@@ -33,12 +37,8 @@ def main(argv: list[str] | None = None) -> keras_bert.data.Manifest:
                 tokenizer,
                 args.output,
                 processes=args.processes,
-                shard_size=args.shard_size * 2**20,
-                separator=args.separator,
-                sentence_per_line=args.sentence_per_line,
-                text_field=args.text_field,
-                word_segmentation=args.word_segmentation,
                 on_shard=lambda shard: bar.update(shard.text_size),
+                **settings(args),
             )
     except (ValueError, OSError) as error:
         parser.error(str(error))
@@ -48,11 +48,8 @@ def main(argv: list[str] | None = None) -> keras_bert.data.Manifest:
     return manifest
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser of this tool's flags."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of corpus, vocabulary and output."""
     add = parser.add_argument
     add("corpus", nargs="+", help="Files, folders or globs of .txt or .jsonl, plain, .gz or .xz.")
     add("--output", type=pathlib.Path, required=True, help="A new folder, or one to go on with.")
@@ -60,7 +57,6 @@ def build_parser() -> argparse.ArgumentParser:
     source.add_argument("--vocabulary", help="A vocab.txt.")
     source.add_argument("--preset", help="A preset, whose tokenizer is taken.")
     add("--cased", action="store_true", help="Of --vocabulary: keeps case and accents.")
-    add("--processes", type=int, default=os.cpu_count(), help="Default: all cores.")
     add("--shard-size", type=int, default=4, help="MiB of text in a shard. Default: 4.")
     add(
         "--separator",
@@ -77,7 +73,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="What is masked as a whole word: a first piece and its ## pieces, so that a Chinese character is a word; "
         "or, for text that was segmented before, what stands between spaces. Default: pieces.",
     )
-    return parser
+
+
+def settings(args: argparse.Namespace) -> dict:
+    """Gives what `keras_bert.data.CorpusBuild.plan` is told."""
+    names = ("separator", "sentence_per_line", "text_field", "word_segmentation")
+    return {"shard_size": args.shard_size * 2**20} | {name: getattr(args, name) for name in names}
 
 
 def read_tokenizer(args: argparse.Namespace) -> keras_bert.BertTokenizer:

@@ -8,6 +8,7 @@ _lazy.require_tensorflow(__name__)
 
 if TYPE_CHECKING:
     from keras_bert.data.building import build_records as build_records
+    from keras_bert.data.corpus_build import CorpusBuild as CorpusBuild
     from keras_bert.data.documents import ReadingReport as ReadingReport
     from keras_bert.data.documents import find_files as find_files
     from keras_bert.data.documents import read_documents as read_documents

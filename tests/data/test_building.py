@@ -142,7 +142,7 @@ def test_a_full_disk_leaves_no_half_shard(corpus, tmp_path):
     output = tmp_path / "data"
 
     def fill(shard):
-        (output / ".shard-00001.tfrecord.new").symlink_to("/dev/full")
+        (output / f".shard-00001.tfrecord.{os.getpid()}.new").symlink_to("/dev/full")
 
     with pytest.raises(Exception, match=r"(?i)no space left|full"):
         build_records(corpus, TOKENIZER, output, shard_size=4000, on_shard=fill)
