@@ -93,7 +93,14 @@ def build_pretrainer(args: argparse.Namespace, tokenizer) -> keras_bert.BertPret
     dtype = "mixed_bfloat16" if args.mixed_precision else "float32"
     next_sentence = args.next_sentence != "none"
     if args.preset:
-        return keras_bert.BertPretrainer.from_preset(args.preset, next_sentence=next_sentence, dtype=dtype)
+        pretrainer = keras_bert.BertPretrainer.from_preset(args.preset, next_sentence=next_sentence, dtype=dtype)
+        longest = pretrainer.encoder.arguments["max_sequence_length"]
+        if max(args.row_sizes) > longest:
+            raise ValueError(
+                f"Rows must fit the position table of the preset. Received: --row-sizes {args.row_sizes} for "
+                f"{longest} positions. Take shorter rows."
+            )
+        return pretrainer
     longest = max(512, *args.row_sizes)
     encoder = keras_bert.BertEncoder(
         vocabulary_size=len(tokenizer.vocabulary),

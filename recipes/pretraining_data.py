@@ -20,7 +20,7 @@ def data_flags(parser: argparse.ArgumentParser) -> None:
     add(
         "--data",
         nargs="+",
-        help="A folder from tools/build_pretraining_data.py, or files, folders or globs of .txt or .jsonl. "
+        help="A folder from tools/build_pretraining_data.py, or files, folders or globs of .txt, .jsonl, ... "
         "Default: the language reference that Python carries, for a try.",
     )
     add("--evaluation-data", help="A folder like --data's. Default: shards of --data that are held out.")

@@ -22,7 +22,7 @@ RUNTIME = {
     "tqdm": "",
     "matplotlib": "",
 }
-EXTRAS = {"test", "oracles", "garden", "tfds", "vocabulary"}
+EXTRAS = {"test", "oracles", "garden", "tfds", "vocabulary", "beam"}
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
     python tools/build_pretraining_data.py corpus/ --vocabulary vocab.txt --output records
 
-The corpus is .txt or .jsonl files, plain, .gz or .xz, by name, folder or glob. It is read as a stream, so memory does
-not grow with it. After an interruption the same command goes on; shards that are finished are not built again. The
-folder ends with manifest.json: counts, checksums, and the vocabulary's.
+The corpus is .txt, .jsonl or .tfrecord files, plain or compressed, by name, folder or glob. It is read as a stream, so
+memory does not grow with it. After an interruption the same command goes on; shards that are finished are not built
+again. The folder ends with manifest.json: counts, checksums, and the vocabulary's.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> keras_bert.data.Manifest:
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of corpus, vocabulary and output."""
     add = parser.add_argument
-    add("corpus", nargs="+", help="Files, folders or globs of .txt or .jsonl, plain, .gz or .xz.")
+    add("corpus", nargs="+", help="Files, folders or globs of .txt, .jsonl or .tfrecord, plain or compressed.")
     add("--output", type=pathlib.Path, required=True, help="A new folder, or one to go on with.")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--vocabulary", help="A vocab.txt.")
@@ -65,7 +65,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="What ends a document of a .txt file. Default: file.",
     )
     add("--sentence-per-line", action="store_true", help="Lines are sentences: none are cut or joined.")
-    add("--text-field", default="text", help="Field of a .jsonl line, a document each. Default: text.")
+    add("--text-field", default="text", help="Field of a .jsonl line, or feature of a record. Default: text.")
     add(
         "--word-segmentation",
         choices=("pieces", "spaces"),

@@ -2,9 +2,9 @@
 
     python tools/train_vocabulary.py corpus/ --size 30522 --output vocab.txt
 
-The corpus is .txt or .jsonl files, plain, .gz or .xz, by name, folder or glob. It is read three times as a stream: for
-its characters, to train, and for the report, which tells how many pieces a word takes, what share of the words is
-unknown, and the longest of these. The same text gives the same vocabulary.
+The corpus is .txt, .jsonl or .tfrecord files, plain or compressed, by name, folder or glob. It is read three times as a
+stream: for its characters, to train, and for the report, which tells how many pieces a word takes, what share of the
+words is unknown, and the longest of these. The same text gives the same vocabulary.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("corpus", nargs="+", help="Files, folders or globs of .txt or .jsonl, plain, .gz or .xz.")
+    add("corpus", nargs="+", help="Files, folders or globs of .txt, .jsonl or .tfrecord, plain or compressed.")
     add("--output", type=pathlib.Path, default="vocab.txt", help="Default: vocab.txt.")
     add("--size", type=int, default=30522, help="Tokens, special and unused ones included. Default: 30522.")
     add("--cased", action="store_true", help="Keeps case and accents. Default: lower-cased, without accents.")

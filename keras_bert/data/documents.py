@@ -13,8 +13,10 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator
 
+from keras_bert.data.text_records import read_text_records
+
 _OPENERS = {".gz": gzip.open, ".xz": lzma.open}
-_FORMATS = (".txt", ".jsonl")
+_FORMATS = (".txt", ".jsonl", ".tfrecord")
 SEPARATORS = ("file", "blank_line")
 # A longer document is cut, so that a corpus in one file does not end up in memory.
 _LONGEST_DOCUMENT = 2**24  # bytes
@@ -40,8 +42,8 @@ def find_files(patterns: Iterable[str | os.PathLike]) -> list[pathlib.Path]:
     """Finds text files.
 
     Args:
-        patterns: paths of files, of folders (searched through, but for hidden files), or globs. Files end in `.txt` or
-            `.jsonl`, or in these and `.gz` or `.xz`.
+        patterns: paths of files, of folders (searched through, but for hidden files), or globs. Files end in `.txt`,
+            `.jsonl` or `.tfrecord`, or in these and `.gz` or `.xz`.
 
     Returns:
         List of paths, sorted, none twice.
@@ -91,10 +93,11 @@ def read_documents(
     lines end a paragraph. Lines of at most 100 characters are taken for the wrapped lines of one paragraph.
 
     Args:
-        files: paths of `.txt` or `.jsonl` files, plain, `.gz` or `.xz`.
+        files: paths of `.txt`, `.jsonl` or `.tfrecord` files, plain, `.gz` or (not TFRecords) `.xz`.
         separator: str, default "file": a `.txt` file is one document; "blank_line": blank lines end a document.
         sentence_per_line: bool, default False. The lines of `.txt` files are sentences: none are joined.
-        text_field: str, default "text". The field of a `.jsonl` line, a document each, that holds the text.
+        text_field: str, default "text". The field of a `.jsonl` line, or the feature of a record, a document each,
+            that holds the text.
         report: `ReadingReport`, optional. Counts are added to it.
 
     Yields:
@@ -113,11 +116,12 @@ def read_documents(
     for file in map(pathlib.Path, files):
         report.files += 1
         before = report.documents
-        lines = _lines(file, report)
-        if _format(file) == ".jsonl":
-            documents = _json_documents(file, lines, text_field)
+        if _format(file) == ".tfrecord":
+            documents = _record_documents(file, text_field, report)
+        elif _format(file) == ".jsonl":
+            documents = _json_documents(file, _lines(file, report), text_field)
         else:
-            documents = _text_documents(lines, separator == "blank_line", report)
+            documents = _text_documents(_lines(file, report), separator == "blank_line", report)
         for blocks in documents:
             paragraphs = [
                 text for block in blocks for text in (block if sentence_per_line else _joined(block))
@@ -209,8 +213,19 @@ def _json_documents(file, lines, text_field):
                 f"The field {text_field!r} must be a string. Received: {str(text)[:80]} in line {number} of "
                 f"{str(file)!r}. Correct it, or name another field."
             )
-        blocks = (block.splitlines() for block in re.split(r"\n\s*\n", text))
-        yield [[line.strip() for line in block if line.strip()] for block in blocks]
+        yield _blocks(text)
+
+
+def _record_documents(file, text_field, report):
+    for text in read_text_records(file, text_field):
+        report.bytes += len(text)
+        yield _blocks(_decode(text, report))
+
+
+def _blocks(text):
+    """Gives the lines between blank ones."""
+    blocks = (block.splitlines() for block in re.split(r"\n\s*\n", text))
+    return [[line.strip() for line in block if line.strip()] for block in blocks if block]
 
 
 def _joined(block):

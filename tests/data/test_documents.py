@@ -6,6 +6,7 @@ import lzma
 import tracemalloc
 
 import pytest
+import tensorflow as tf
 
 from keras_bert.data import documents
 from keras_bert.data.documents import ReadingReport, find_files, read_documents
@@ -158,6 +159,54 @@ def test_what_is_not_found_is_said(tmp_path):
         with pytest.raises(ValueError, match="A corpus must hold text files. Received: "):
             find_files([pattern])
     with pytest.raises(
-        ValueError, match=r"must end in \.txt, \.jsonl, or in these and \.gz or \.xz. Received: .*e\.pdf"
+        ValueError, match=r"must end in \.txt, \.jsonl, \.tfrecord, or in these and \.gz or \.xz. Received: .*e\.pdf"
     ):
         find_files([tmp_path / "e.pdf"])
+
+
+# ---- TFRecords
+
+
+def write_records(path, *values, feature="text", compression=""):
+    with tf.io.TFRecordWriter(str(path), compression) as writer:
+        for value in values:
+            texts = tf.train.BytesList(value=[value] if isinstance(value, bytes) else value)
+            features = tf.train.Features(feature={feature: tf.train.Feature(bytes_list=texts)})
+            writer.write(tf.train.Example(features=features).SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(("name", "compression"), [("a.tfrecord", ""), ("b.tfrecord.gz", "GZIP")])
+def test_every_record_is_a_document(tmp_path, name, compression):
+    texts = b"One wrapped\nparagraph.\n\nAnother.", b"", "我爱\n北京。".encode() + b"\xff"
+    path = write_records(tmp_path / name, *texts, feature="body", compression=compression)
+    report = ReadingReport()
+    found = list(read_documents(find_files([tmp_path]), text_field="body", report=report))
+    assert found == [["One wrapped paragraph.", "Another."], ["我爱北京。"]]
+    assert (report.documents, report.invalid_bytes, report.bytes) == (2, 1, sum(map(len, texts)))
+    assert find_files([path]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        ("other feature", r"must hold one text in the feature 'text'\. Received: 0 in record 1"),
+        ("two texts", "Received: 2 in record 1"),
+        ("numbers", "must hold whole records of tf.train.Example, with bytes in 'text'"),
+        ("truncated", "must hold whole records"),
+        ("xz", "compressed by gzip only"),
+    ],
+)
+def test_records_without_text_are_refused(tmp_path, harm, message):
+    path = tmp_path / ("a.tfrecord.xz" if harm == "xz" else "a.tfrecord")
+    values = {"two texts": [[b"a", b"b"]]}.get(harm, [b"One text."])
+    write_records(path, *values, feature="body" if harm == "other feature" else "text")
+    if harm == "truncated":
+        path.write_bytes(path.read_bytes()[:-3])
+    if harm == "numbers":
+        numbers = tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))
+        example = tf.train.Example(features=tf.train.Features(feature={"text": numbers}))
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            writer.write(example.SerializeToString())
+    with pytest.raises(ValueError, match=message):
+        list(read_documents([path]))

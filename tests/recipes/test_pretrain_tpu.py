@@ -100,6 +100,7 @@ def test_released_weights_go_on(recipe, finished, corpus, tmp_path):
     assert "next_sentence_accuracy" not in metrics["held_out"] and len(metrics["history"]) == 3
 
 
+@pytest.mark.slow
 def test_a_budget_of_time_ends_both_phases(recipe, finished, tmp_path, monkeypatch):
     """The clock here goes ten seconds at each look, so that the test does not depend on the machine."""
     import time_budget
@@ -124,6 +125,7 @@ def test_a_budget_of_time_ends_both_phases(recipe, finished, tmp_path, monkeypat
         (["--data", "{records}", "--preset", "{other}"], "must have one vocabulary"),
         (["--preset", "{other}", "--size", "tiny"], "--size is of a new model"),
         (["--row-sizes", "32", "64", "--steps", "5"], "Each phase needs a row size and steps"),
+        (["--data", "{records}", "--preset", "{mine}", "--row-sizes", "1024", "--steps", "1"], "the position table"),
         (["--strategy", "tpu"], "must be a TPU at the address. Received: tpu='local'"),
         (["--data", "{records}", "--seed", "7", "--output", "{output}"], "seed was 0 and is 7"),
     ],
@@ -132,7 +134,8 @@ def test_what_cannot_be_trained_is_said_before(recipe, finished, corpus, tmp_pat
     output = finished[0]
     tokenizer = keras_bert.BertTokenizer(str(corpus / "vocab"), lowercase=False)
     tokenizer.save_to_preset(tmp_path / "other")
-    places = {"corpus": corpus, "records": output / "records", "other": tmp_path / "other", "output": output}
+    places = {"corpus": corpus, "records": output / "records", "other": tmp_path / "other"}
+    places |= {"mine": output / "preset", "output": output}
     with pytest.raises(SystemExit):
         recipe.main(["--output", str(tmp_path / "output"), *(flag.format(**places) for flag in flags)])
     err = " ".join(capsys.readouterr().err.split())

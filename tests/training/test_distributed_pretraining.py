@@ -46,6 +46,7 @@ def assert_equal(found, expected):
     np.testing.assert_allclose(*([values[step] for step in both] for values in by_step), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_replicas_train_as_one_device(records, one, tmp_path):
     assert len(one["losses"]) == 50 and one["losses"][-1] < one["losses"][0] - 0.1
     finish(start(records, tmp_path, "--strategy", "mirrored"))

@@ -86,17 +86,13 @@ def test_twenty_kills_at_random_moments(records, undisturbed, tmp_path):
         assert result(output) == undisturbed
 
 
-def test_another_configuration_is_named(records, tmp_path):
-    pretraining_run.run(records, tmp_path, steps=2)
-    with pytest.raises(ValueError, match=r"can only go on as it began.*where seed was 1 and is 2"):
-        pretraining_run.run(records, tmp_path, seed=2)
-    with pytest.raises(ValueError, match=r"must be of the same model.*is \[\[106, 24\].*is \[\[106, 26\]"):
-        pretraining_run.run(records, tmp_path, hidden_dim=26)
-
-
-def test_a_finished_training_is_not_repeated_and_traced_once(records, tmp_path):
+def test_a_finished_training_is_traced_once_and_not_repeated(records, tmp_path):
     _, progress, traced = pretraining_run.run(records, tmp_path)
+    assert sorted(traced) == ["test_step", "train_step"]
     again, same, _ = pretraining_run.run(records, tmp_path)
     assert same.step == progress.step == 23 and same.history == progress.history
     assert int(again.optimizer.iterations) == 0  # nothing was trained, nothing was restored
-    assert sorted(traced) == ["test_step", "train_step"]
+    with pytest.raises(ValueError, match=r"can only go on as it began.*where seed was 1 and is 2"):
+        pretraining_run.run(records, tmp_path, seed=2)
+    with pytest.raises(ValueError, match=r"must be of the same model.*is \[\[106, 24\].*is \[\[106, 26\]"):
+        pretraining_run.run(records, tmp_path, hidden_dim=26, steps=24)
