@@ -3,9 +3,9 @@
     python recipes/pretrain_tpu.py --data records/ --size base --batch-size 256 --steps 900000 100000 --strategy tpu
 
 Without arguments it pre-trains a tiny model on the language reference that Python carries, offline, in under three
-minutes on 2 cores. Killed and started again with the same flags, it goes on where it was; with `--deterministic`, to the
-same weights bit by bit. Results go to `--output`: `preset/` (for every `from_preset`), `checkpoints/`, `metrics.json`, `learning_curve.png`, and `logs/`
-for TensorBoard (where that is installed).
+minutes on 2 cores. Killed and started again with the same flags, it goes on where it was; with `--deterministic`, to
+the same weights bit by bit. Results go to `--output`: `preset/` (for every `from_preset`), `checkpoints/`,
+`metrics.json`, `learning_curve.png`, and `logs/` for TensorBoard (where that is installed).
 """
 
 import argparse
