@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import safetensors
+from safetensors.numpy import save_file
 
 
 def read_json(path: pathlib.Path) -> dict:
@@ -90,3 +91,17 @@ def read_safetensors(
             "another format; fetch it again."
         ) from error
     return tensors
+
+
+def write_safetensors(path: pathlib.Path, tensors: dict[str, np.ndarray]) -> None:
+    """Writes tensors as PyTorch's libraries read them.
+
+    Args:
+        path: `pathlib.Path`.
+        tensors: dict from name to contiguous array.
+    """
+    path.touch()
+    mode = path.stat().st_mode  # as the umask gives it: safetensors makes its files private to the user
+    # transformers asks for this note of which framework's shapes these are
+    save_file(tensors, path, metadata={"format": "pt"})
+    path.chmod(mode)

@@ -4,10 +4,9 @@ import os
 import pathlib
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from keras_bert.presets.atomic import atomic_directory
-from keras_bert.presets.files import read_json, read_safetensors, write_json
+from keras_bert.presets.files import read_json, read_safetensors, write_json, write_safetensors
 
 FILES = ("adapter_config.json", "adapter_model.safetensors")
 _PREFIX = "base_model.model."
@@ -71,7 +70,7 @@ def write_lora(
     tensors = {name: np.ascontiguousarray(tensor, dtype="float32") for name, tensor in tensors.items()}
     with atomic_directory(path, FILES) as directory:
         write_json(directory / FILES[0], config)
-        save_file(tensors, directory / FILES[1], metadata={"format": "pt"})
+        write_safetensors(directory / FILES[1], tensors)
 
 
 def read_lora(path: str | os.PathLike) -> tuple[dict, dict[str, np.ndarray]]:

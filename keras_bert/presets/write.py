@@ -3,11 +3,10 @@
 import os
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from keras_bert.presets.atomic import atomic_directory
 from keras_bert.presets.fields import ARCHITECTURES, FORMAT_VERSION, fields_from_encoder, fields_from_head
-from keras_bert.presets.files import write_json
+from keras_bert.presets.files import write_json, write_safetensors
 from keras_bert.presets.names import check_weights, encoder_names
 from keras_bert.presets.tokenizer_files import SPECIAL_TOKENS
 
@@ -59,8 +58,7 @@ def write_preset(
             )
             write_json(directory / "tokenizer_config.json", _tokenizer_fields(config, vocabulary))
         if tensors is not None:
-            # transformers asks for this note of which framework's shapes these are
-            save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+            write_safetensors(directory / "model.safetensors", tensors)
 
 
 def _config_fields(config, vocabulary, weights, storage_dtype):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from keras_bert.presets import atomic, write
+from keras_bert.presets import atomic, files
 from keras_bert.presets.atomic import atomic_directory, atomic_file
 from keras_bert.presets.write import write_preset
 
@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_the_old_preset(preset, tmp_path, config, vocabulary,
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write, "save_file", half_written)
+    monkeypatch.setattr(files, "save_file", half_written)
     with pytest.raises(OSError, match="No space left"):
         write_preset(preset, config, vocabulary[::-1], weights)
     assert _content(preset) == before
@@ -130,13 +130,13 @@ def test_a_full_disk_leaves_the_old_preset(preset, tmp_path, config, vocabulary,
 
 _KILLED = """
 import sys, time
-from keras_bert.presets import write
+from keras_bert.presets import files, write
 from keras_bert.presets.read import read_preset
 def stuck(tensors, path, metadata):
     path.write_bytes(b"half")
     print("writing", flush=True)
     time.sleep(60)
-write.save_file = stuck
+files.save_file = stuck
 write.write_preset(sys.argv[1], *read_preset(sys.argv[1]))
 """
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from keras_bert.presets import lora
+from keras_bert.presets import files
 from keras_bert.presets.lora import read_lora, write_lora
 
 HEAD = {
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_the_old_adapter(adapter, pairs, monkeypatch):
         raise OSError(28, "No space left on device")
 
     before = (adapter / "adapter_model.safetensors").read_bytes()
-    monkeypatch.setattr(lora, "save_file", full)
+    monkeypatch.setattr(files, "save_file", full)
     with pytest.raises(OSError, match="No space"):
         write_lora(adapter, 2, 8, ["query"], pairs, HEAD)
     assert (adapter / "adapter_model.safetensors").read_bytes() == before

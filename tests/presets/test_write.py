@@ -18,6 +18,10 @@ def test_what_is_written_is_read_back(preset, config, vocabulary, weights, asser
     assert sorted(path.name for path in preset.iterdir()) == files
 
 
+def test_others_may_read_what_the_umask_lets_them(preset):
+    assert len({path.stat().st_mode for path in preset.iterdir()}) == 1
+
+
 def test_load_weights_false_needs_no_weight_file(preset, config, vocabulary):
     (preset / "model.safetensors").unlink()
     assert read_preset(preset, load_weights=False) == (config, vocabulary, None)
