@@ -8,6 +8,8 @@ _lazy.require_tensorflow(__name__)
 
 if TYPE_CHECKING:
     from keras_bert.metrics.correlation import PearsonCorrelation as PearsonCorrelation
+    from keras_bert.metrics.entities import entity_scores as entity_scores
+    from keras_bert.metrics.entities import tag_entities as tag_entities
     from keras_bert.metrics.scores import accuracy as accuracy
     from keras_bert.metrics.scores import f1 as f1
     from keras_bert.metrics.scores import f1_macro as f1_macro
@@ -16,5 +18,6 @@ if TYPE_CHECKING:
     from keras_bert.metrics.scores import mean_squared_error as mean_squared_error
     from keras_bert.metrics.scores import pearson as pearson
     from keras_bert.metrics.scores import spearman as spearman
+    from keras_bert.metrics.squad import squad_scores as squad_scores
 else:
     __getattr__, __dir__, __all__ = _lazy.attach(__name__)

@@ -1,0 +1,139 @@
+"""Exact match and F1 of SQuAD 1.1 and 2.0, as the published evaluations define them."""
+
+import collections
+import re
+import string
+from collections.abc import Callable, Iterator
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+
+def squad_scores(
+    dataset: dict, predictions: dict[str, str], no_answer_scores: dict[str, float] | None = None
+) -> dict[str, float]:
+    """Scores answers to the questions of a SQuAD file; the version is seen from the file.
+
+    Answers are compared without case, ASCII punctuation and the words a, an and the; of several references the best
+    counts. A question without a prediction counts 0.
+
+    Args:
+        dataset: dict, the content of an official JSON file: 2.0 where a question has `is_impossible`, else 1.1.
+        predictions: dict of question id to answer text, "" for no answer.
+        no_answer_scores: dict of question id to float, optional. The higher, the less it looks answerable; finds the
+            best threshold of a 2.0 file.
+
+    Returns:
+        dict of `exact_match` and `f1`, in percent, and `total`, a count. For 2.0 also `has_answer_exact_match`,
+        `has_answer_f1`, `has_answer_total` and the same for `no_answer`; with `no_answer_scores`
+        `best_exact_match`, `best_exact_match_threshold`, `best_f1` and `best_f1_threshold`: an answer is given where
+        the score is at most the threshold.
+
+    Raises:
+        ValueError: a file of another structure, no question, or scores that leave out a question.
+
+    Example:
+    >>> question = {"id": "1", "question": "Who?", "answers": [{"text": "the cat", "answer_start": 0}]}
+    >>> dataset = {"data": [{"title": "", "paragraphs": [{"context": "the cat sat", "qas": [question]}]}]}
+    >>> keras_bert.metrics.squad_scores(dataset, {"1": "Cat!"})
+    {'exact_match': 100.0, 'f1': 100.0, 'total': 1}
+
+    Reference:
+        https://rajpurkar.github.io/SQuAD-explorer/, the evaluation scripts of 1.1 and 2.0.
+    """
+    questions = list(_questions(dataset))
+    has_no_answers = any("is_impossible" in question for question in questions)
+    overlap = _overlap_2_0 if has_no_answers else _overlap_1_1
+    answerable = {question["id"]: bool(question["answers"]) for question in questions}
+    exact = {question["id"]: _best(question, predictions, _is_exact) for question in questions}
+    f1 = {question["id"]: _best(question, predictions, overlap) for question in questions}
+
+    scores = {"exact_match": _percent(exact.values()), "f1": _percent(f1.values()), "total": len(questions)}
+    if not has_no_answers:
+        return scores
+    for group, is_answerable in (("has_answer", True), ("no_answer", False)):
+        ids = [question for question, known in answerable.items() if known == is_answerable]
+        if ids:
+            scores[f"{group}_exact_match"] = _percent([exact[question] for question in ids])
+            scores[f"{group}_f1"] = _percent([f1[question] for question in ids])
+            scores[f"{group}_total"] = len(ids)
+    if no_answer_scores is not None:
+        missing = [question for question in answerable if question not in no_answer_scores]
+        if missing:
+            raise ValueError(
+                "`no_answer_scores` must have a score for each question. "
+                f"Received: none for {len(missing)}, {missing[0]!r} among them."
+            )
+        for name, points in (("exact_match", exact), ("f1", f1)):
+            best, threshold = _best_threshold(points, answerable, predictions, no_answer_scores)
+            scores[f"best_{name}"], scores[f"best_{name}_threshold"] = best, threshold
+    return scores
+
+
+def _questions(dataset: dict) -> Iterator[dict]:
+    try:
+        found = [
+            {"answers": [], **question}
+            for article in dataset["data"]
+            for paragraph in article["paragraphs"]
+            for question in paragraph["qas"]
+        ]
+        repeated = [name for name, count in collections.Counter(part["id"] for part in found).items() if count > 1]
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            "`dataset` must be SQuAD's structure: data, paragraphs, qas, each with an id. "
+            f"Received: one where {error!r}. Give the whole content of the file."
+        ) from error
+    if not found or repeated:
+        found = f"the id {repeated[0]!r} twice" if repeated else "no question"
+        raise ValueError(f"`dataset` must hold questions, each with an id of its own. Received: {found}.")
+    return iter(found)
+
+
+def _best(question: dict, predictions: dict[str, str], compare: Callable[[str, str], float]) -> float:
+    if question["id"] not in predictions:
+        return 0.0
+    references = [_normalize(answer["text"]) for answer in question["answers"]]
+    if "is_impossible" in question:
+        references = [text for text in references if text] or [""]
+    prediction = _normalize(predictions[question["id"]])
+    return max((float(compare(prediction, text)) for text in references), default=0.0)
+
+
+def _normalize(text: str) -> str:
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def _is_exact(prediction: str, reference: str) -> bool:
+    return prediction == reference
+
+
+def _overlap_1_1(prediction: str, reference: str) -> float:
+    predicted, expected = prediction.split(), reference.split()
+    shared = sum((collections.Counter(predicted) & collections.Counter(expected)).values())
+    return 2 * shared / (len(predicted) + len(expected)) if shared else 0.0
+
+
+def _overlap_2_0(prediction: str, reference: str) -> float:
+    if not prediction or not reference:
+        return float(prediction == reference)
+    return _overlap_1_1(prediction, reference)
+
+
+def _best_threshold(points, answerable, predictions, no_answer_scores) -> tuple[float, float]:
+    """Finds from where on it is best to answer nothing, starting with nothing answered."""
+    score = best = sum(not known for known in answerable.values())
+    threshold = 0.0
+    for question in sorted(answerable, key=no_answer_scores.__getitem__):
+        if answerable[question]:
+            score += points[question]
+        elif predictions.get(question):
+            score -= 1
+        if score > best:
+            best, threshold = score, no_answer_scores[question]
+    return 100.0 * best / len(answerable), threshold
+
+
+def _percent(points) -> float:
+    points = list(points)
+    return 100.0 * sum(points) / len(points)
