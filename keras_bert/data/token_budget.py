@@ -6,12 +6,14 @@ import tensorflow as tf
 from keras_bert.data.inputs import INPUTS, check_names, checked_features, row_count
 from keras_bert.text.preprocessor import BertPreprocessor, as_segments
 
-_WINDOW = 16384
+_PORTION = 16384
 _TOKENS_PER_BATCH = 2048
+_GROUP_ROWS = 256
+_GROUP_BYTES = 2**20
 
 
-def windows(x, preprocessor: BertPreprocessor | None, pairs: bool | None = None):
-    """Cuts what is to be predicted into windows that fit into memory; within one, texts are sorted by length.
+def portions(x, preprocessor: BertPreprocessor | None, pairs: bool | None = None):
+    """Cuts what is to be predicted into portions that fit into memory; within one, texts are sorted by length.
 
     Args:
         x: texts, pairs, a dict of arrays, or a `tf.data.Dataset` of them, batched or not, with or without labels.
@@ -25,13 +27,13 @@ def windows(x, preprocessor: BertPreprocessor | None, pairs: bool | None = None)
         ValueError: texts for a model without a preprocessor, or inputs that do not fit together.
     """
     if isinstance(x, tf.data.Dataset):
-        parts = _dataset_windows(x, pairs)
+        parts = _dataset_portions(x, pairs)
     else:
         features = checked_features(x)
         rows = row_count(features)
         parts = (
-            tf.nest.map_structure(lambda t, low=low: t[low : low + _WINDOW], features)
-            for low in range(0, rows, _WINDOW)
+            tf.nest.map_structure(lambda t, low=low: t[low : low + _PORTION], features)
+            for low in range(0, rows, _PORTION)
         )
     for part in parts:
         if not isinstance(part, dict) and preprocessor is None:
@@ -39,7 +41,7 @@ def windows(x, preprocessor: BertPreprocessor | None, pairs: bool | None = None)
         yield part if isinstance(part, dict) else as_segments(part)
 
 
-def _dataset_windows(dataset, pairs):
+def _dataset_portions(dataset, pairs):
     spec = dataset.element_spec
     is_pair = isinstance(spec, tuple) and len(spec) == 2 and pairs is not False
     is_pair = is_pair and all(isinstance(part, tf.TensorSpec) and part.dtype == tf.string for part in spec)
@@ -54,11 +56,60 @@ def _dataset_windows(dataset, pairs):
         return
     if tf.nest.flatten(spec)[0].shape.rank == 1:
         dataset = dataset.unbatch()
-    yield from dataset.batch(_WINDOW)
+    yield from dataset.batch(_PORTION)
+
+
+def context_groups(x, preprocessor: BertPreprocessor | None):
+    """Cuts pairs of texts into groups whose windows fit into memory.
+
+    Args:
+        x: as in `portions`.
+        preprocessor: `BertPreprocessor`, or None.
+
+    Yields:
+        Pairs of string tensors; none is empty.
+
+    Raises:
+        ValueError: single texts.
+    """
+    for segments in portions(x, preprocessor, pairs=True):
+        if len(segments) != 2:
+            raise ValueError("Inputs must be pairs: (questions, contexts). Received: single texts.")
+        # A group ends before the context that would make it too large: the same group, the same number.
+        sizes = np.cumsum(tf.strings.length(segments[1]).numpy() + _GROUP_BYTES // _GROUP_ROWS)
+        group = (sizes - 1) // _GROUP_BYTES
+        bounds = [0, *(np.flatnonzero(np.diff(group)) + 1), len(group)]
+        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+            yield tuple(segment[low:high] for segment in segments)
+
+
+def row_batches(inputs: dict, batch_size: int | None, trim: bool):
+    """Makes batches of rows, longest first.
+
+    Args:
+        inputs: dict of int tensors `(n, T)`, the encoder's.
+        batch_size: int, or None: about 2,048 tokens a batch.
+        trim: bool. Cuts a batch to its longest row.
+
+    Returns:
+        `tf.data.Dataset` of dicts, and the order `(n,)` in which it gives the rows.
+    """
+    rows, width = inputs["token_ids"].shape
+    lengths = tf.reduce_sum(inputs["padding_mask"], axis=1).numpy() if trim else np.full(rows, width)
+    order = np.argsort(-lengths, kind="stable")
+    bounds = _bounds(lengths[order], batch_size)
+    widths = lengths[order[bounds[:-1]]]
+    inputs = {name: tf.gather(part, order) for name, part in inputs.items()}
+
+    @tf.autograph.experimental.do_not_convert
+    def cut(low, high, width):
+        return {name: part[low:high, :width] for name, part in inputs.items()}
+
+    return tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:], widths)).map(cut), order
 
 
 def prediction_batches(features, preprocessor: BertPreprocessor | None, batch_size: int | None, padding: str | None):
-    """Makes the batches of a window: texts sorted by length, so that hardly any of a batch is padding.
+    """Makes the batches of a portion: texts sorted by length, so that hardly any of a batch is padding.
 
     Args:
         features: dict of encoder inputs, or tuple of string tensors.
@@ -80,10 +131,7 @@ def prediction_batches(features, preprocessor: BertPreprocessor | None, batch_si
     if (padding or preprocessor.padding) == "fixed":
         lengths = np.full_like(lengths, preprocessor.sequence_length)
     order = np.argsort(-lengths, kind="stable")
-    bounds = [0]
-    while bounds[-1] < len(order):
-        longest = int(lengths[order[bounds[-1]]])
-        bounds.append(min(len(order), bounds[-1] + (batch_size or max(1, _TOKENS_PER_BATCH // longest))))
+    bounds = _bounds(lengths[order], batch_size)
     ordered = tf.constant(order)
 
     @tf.autograph.experimental.do_not_convert
@@ -93,3 +141,12 @@ def prediction_batches(features, preprocessor: BertPreprocessor | None, batch_si
 
     dataset = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:])).map(pack, tf.data.AUTOTUNE)
     return dataset.prefetch(tf.data.AUTOTUNE), order
+
+
+def _bounds(lengths, batch_size):
+    """Cuts rows, longest first, into batches of about as many tokens."""
+    bounds = [0]
+    while bounds[-1] < len(lengths):
+        longest = int(lengths[bounds[-1]])
+        bounds.append(min(len(lengths), bounds[-1] + (batch_size or max(1, _TOKENS_PER_BATCH // longest))))
+    return bounds

@@ -10,9 +10,9 @@ from keras_bert.layers.dropout import Dropout
 from keras_bert.metrics.correlation import PearsonCorrelation
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.positions import pooled_encoder
+from keras_bert.models.saving import preset_parts
 from keras_bert.models.task import Task
-from keras_bert.models.weights import assign_weights, dense_weights, encoder_weights
-from keras_bert.presets.read import read_preset
+from keras_bert.models.weights import assign_weights, dense_weights
 from keras_bert.serving.answers import label_answers, label_scores
 from keras_bert.text.preprocessor import BertPreprocessor, check_fits
 
@@ -51,6 +51,8 @@ class BertClassifier(Task):
     Reference:
         Devlin et al., 2018 (https://arxiv.org/abs/1810.04805), section 4.1.
     """
+
+    preset_task = "classifier"
 
     def __init__(
         self,
@@ -132,11 +134,9 @@ class BertClassifier(Task):
         """Turns one or two string tensors `(B,)` into the answers that `label_answers` describes, in the graph."""
         return label_answers(self(self.preprocessor(texts), training=False), self.labels, self.task)
 
-    def preset_parts(self) -> tuple[dict, dict]:
-        """Gives what a preset keeps of the model: its configuration, and its weights by name."""
-        head = {"labels": list(self.labels), "task": self.task, "dropout": self.dropout, "pairs": self.pairs}
-        config = {"encoder": dict(self.encoder.arguments), "task": "classifier", "head": head}
-        return config, encoder_weights(self.encoder) | self.head_weights()
+    def head_config(self) -> dict:
+        """Gives the arguments beside encoder and preprocessor."""
+        return {"labels": list(self.labels), "task": self.task, "dropout": self.dropout, "pairs": self.pairs}
 
     def head_weights(self) -> dict:
         """Names the weights that are not the encoder's."""
@@ -175,13 +175,12 @@ class BertClassifier(Task):
         Raises:
             ValueError: no such preset, or parts that are missing or do not fit.
         """
-        config, vocabulary, weights = read_preset(preset, load_weights)
         if dropout is not None:
             encoder_overrides |= {"dropout": dropout}
-        encoder = BertEncoder.of_preset_config(config, dtype=dtype, **encoder_overrides)
-        length = {} if sequence_length is None else {"sequence_length": sequence_length}
-        preprocessor = BertPreprocessor.from_parts(config, vocabulary, **length) if vocabulary is not None else None
-        saved = dict(config["head"]) if config.get("task") == "classifier" else {}
+        encoder, preprocessor, config, weights = preset_parts(
+            preset, load_weights, sequence_length, dtype, encoder_overrides
+        )
+        saved = dict(config["head"]) if config.get("task") == cls.preset_task else {}
         head = chosen_head(saved, num_classes, labels, task)
         if dropout is not None:
             head = {**head, "dropout": dropout}
@@ -190,56 +189,5 @@ class BertClassifier(Task):
             head_weights = classifier.head_weights()
             if head != saved and head.get("labels") != saved.get("labels"):  # a head for other labels stays out
                 weights = {name: value for name, value in weights.items() if name not in head_weights}
-            assign_weights(encoder_weights(encoder) | head_weights, weights, optional=("pooler.", "classifier."))
-        return classifier
-
-    def with_tokens(self, tokens: Sequence[str]) -> "BertClassifier":
-        """Adds tokens, such as entity markers or words of a trade, to the vocabulary and the embedding.
-
-        Args:
-            tokens: sequence of str.
-
-        Returns:
-            A new `BertClassifier` with the same weights; the new tokens' embeddings are random.
-        """
-        tokenizer = self.preprocessor.tokenizer.with_tokens(tokens)
-        preprocessor = BertPreprocessor(tokenizer, **self.preprocessor.preset_config())
-        size = max(len(tokenizer.vocabulary), self.encoder.arguments["vocabulary_size"])
-        grown = BertClassifier(
-            self.encoder.with_vocabulary_size(size),
-            preprocessor,
-            labels=self.labels,
-            task=self.task,
-            dropout=self.dropout,
-            pairs=self.pairs,
-        )
-        grown.logits_layer.set_weights(self.logits_layer.get_weights())
-        grown.set_frozen(self.frozen_layers())
-        return grown
-
-    def get_config(self):
-        preprocessor = self.preprocessor
-        return {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "preprocessor": None if preprocessor is None else keras.saving.serialize_keras_object(preprocessor),
-            "labels": list(self.labels),
-            "task": self.task,
-            "dropout": self.dropout,
-            "pairs": self.pairs,
-            "frozen": self.frozen_layers(),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        frozen = config.pop("frozen")
-        parts = {name: config[name] for name in ("encoder", "preprocessor")}
-        parts = {
-            name: None if part is None else keras.saving.deserialize_keras_object(part, custom_objects)
-            for name, part in parts.items()
-        }
-        classifier = cls(**{**config, **parts})
-        classifier.set_frozen(frozen)
+            assign_weights(classifier.named_weights(), weights, optional=("pooler.", "classifier."))
         return classifier

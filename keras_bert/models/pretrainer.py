@@ -8,22 +8,17 @@ from keras import ops
 from keras_bert.data.examples import count_steps
 from keras_bert.layers.masked_lm_head import MaskedLMHead
 from keras_bert.layers.pooler import SplitPositions
+from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.positions import hidden_at
-from keras_bert.models.weights import (
-    assign_weights,
-    dense_weights,
-    encoder_weights,
-    masked_lm_weights,
-    save_model,
-)
-from keras_bert.presets.read import read_preset
+from keras_bert.models.saving import Saving, preset_parts
+from keras_bert.models.weights import assign_weights, dense_weights, masked_lm_weights
 from keras_bert.text.preprocessor import BertPreprocessor, check_fits
 
 
 @keras.saving.register_keras_serializable("keras_bert")
-class BertPretrainer(CompiledTask):
+class BertPretrainer(Adaptation, Saving, CompiledTask):
     """Learns an encoder from raw text: guesses masked tokens, and whether a second segment followed the first.
 
     The last layer computes the masked and the first positions only: nothing else is read.
@@ -55,6 +50,8 @@ class BertPretrainer(CompiledTask):
     Reference:
         Devlin et al., 2018 (https://arxiv.org/abs/1810.04805), section 3.1.
     """
+
+    preset_task = "pretrainer"
 
     def __init__(
         self,
@@ -159,17 +156,9 @@ class BertPretrainer(CompiledTask):
             named |= dense_weights("cls.seq_relationship", self.next_sentence_layer)
         return named
 
-    def save_to_preset(self, path: str | os.PathLike, storage_dtype: str = "float32") -> None:
-        """Writes encoder, both heads and vocabulary as a preset that transformers reads too, whole or not at all.
-
-        Args:
-            path: str or path of the directory.
-            storage_dtype: str, default "float32". "float16" halves the file.
-        """
-        head = {"next_sentence": self.next_sentence}
-        config = {"encoder": dict(self.encoder.arguments), "task": "pretrainer", "head": head}
-        named = encoder_weights(self.encoder) | self.head_weights()
-        save_model(path, config, named, self.preprocessor, storage_dtype)
+    def head_config(self) -> dict:
+        """Gives the arguments beside encoder and preprocessor."""
+        return {"next_sentence": self.next_sentence}
 
     @classmethod
     def from_preset(
@@ -195,34 +184,10 @@ class BertPretrainer(CompiledTask):
         Raises:
             ValueError: no such preset, or parts that are missing or do not fit.
         """
-        config, vocabulary, weights = read_preset(preset, load_weights)
-        encoder = BertEncoder.of_preset_config(config, dtype=dtype, **encoder_overrides)
-        preprocessor = BertPreprocessor.from_parts(config, vocabulary) if vocabulary is not None else None
+        encoder, preprocessor, config, weights = preset_parts(preset, load_weights, None, dtype, encoder_overrides)
         if next_sentence is None:
             next_sentence = config["head"].get("next_sentence", True)
         pretrainer = cls(encoder, preprocessor, next_sentence)
         if weights is not None:
-            named = encoder_weights(encoder) | pretrainer.head_weights()
-            assign_weights(named, weights, optional=("pooler.", "cls."))
+            assign_weights(pretrainer.named_weights(), weights, optional=("pooler.", "cls."))
         return pretrainer
-
-    def get_config(self):
-        preprocessor = self.preprocessor
-        return {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "preprocessor": None
-            if preprocessor is None
-            else keras.saving.serialize_keras_object(preprocessor),
-            "next_sentence": self.next_sentence,
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        parts = {name: config[name] for name in ("encoder", "preprocessor")}
-        parts = {
-            name: None if part is None else keras.saving.deserialize_keras_object(part, custom_objects)
-            for name, part in parts.items()
-        }
-        return cls(**{**config, **parts})

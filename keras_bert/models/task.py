@@ -1,5 +1,6 @@
 """What all task models share: strings in `fit`, `predict` and `export`, and the one train step."""
 
+import functools
 import os
 
 import keras
@@ -8,19 +9,19 @@ import tensorflow as tf
 
 from keras_bert.data.examples import batches, count_steps, split
 from keras_bert.data.inputs import holds_pairs
-from keras_bert.data.token_budget import prediction_batches, windows
+from keras_bert.data.token_budget import portions, prediction_batches
 from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
-from keras_bert.models.weights import save_model
+from keras_bert.models.saving import Saving
 from keras_bert.presets.atomic import atomic_directory
 from keras_bert.serving.saved_model import is_of_saved_model, write_saved_model
 
 
-class Task(Adaptation, CompiledTask):
+class Task(Adaptation, Saving, CompiledTask):
     """Base of the task models; a task adds its graph, its losses, its labels and the decoding of its answers.
 
     Not made by users. A task calls `start(encoder, preprocessor)` after `super().__init__`, and defines
-    `default_losses`, `default_metrics`, `encode_labels`, `answers`, `head_weights` and `preset_parts`.
+    `default_losses`, `default_metrics`, `encode_labels`, `answers`, and what `Saving` needs.
     """
 
     def start(self, encoder, preprocessor) -> None:
@@ -121,7 +122,7 @@ class Task(Adaptation, CompiledTask):
         return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
 
     def predict(self, x, batch_size: int | None = None, verbose="auto", **kwargs) -> np.ndarray:
-        """Answers texts, in order; within a window they are sorted by length, so that no batch is mostly padding.
+        """Answers texts, in order; within a portion they are sorted by length, so that no batch is mostly padding.
 
         Args:
             x: list of str, pairs, a dict of arrays, or a `tf.data.Dataset` of them, with or without labels.
@@ -133,7 +134,7 @@ class Task(Adaptation, CompiledTask):
             Array with a row for each text, as the task describes it.
         """
         parts = []
-        for features in windows(x, self.preprocessor, self.pairs):
+        for features in portions(x, self.preprocessor, self.pairs):
             dataset, order = prediction_batches(features, self.preprocessor, batch_size, self._padding)
             answers = super().predict(dataset, verbose=verbose, **kwargs)
             parts.append(answers[np.argsort(order)])
@@ -146,13 +147,14 @@ class Task(Adaptation, CompiledTask):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self.activate(self(x, training=False))
 
-    def export(self, path: str | os.PathLike) -> None:
+    def export(self, path: str | os.PathLike, **options) -> None:
         """Writes a SavedModel that takes raw strings and gives readable answers, whole or not at all.
 
         Padding is not computed in it. It holds only operations that every TF Serving since 2.12 knows.
 
         Args:
             path: str or path of the directory, "serving/sentiment/1" for example.
+            **options: the task's, of its answers.
 
         Raises:
             ValueError: the model has no preprocessor, or an operation that older servers do not know.
@@ -160,17 +162,8 @@ class Task(Adaptation, CompiledTask):
         if self.preprocessor is None:
             raise ValueError("An export from strings needs a preprocessor. Received: a model without.")
         with atomic_directory(path, replaceable=is_of_saved_model) as directory:
-            write_saved_model(directory, self.answers, self.answer_inputs(), [v.value for v in self.variables])
-
-    def save_to_preset(self, path: str | os.PathLike, storage_dtype: str = "float32") -> None:
-        """Writes model, vocabulary and settings as a preset that transformers reads too, whole or not at all.
-
-        Args:
-            path: str or path of the directory.
-            storage_dtype: str, default "float32". "float16" halves the file.
-        """
-        config, named = self.preset_parts()
-        save_model(path, config, named, self.preprocessor, storage_dtype)
+            answers = functools.partial(self.answers, **options)
+            write_saved_model(directory, answers, self.answer_inputs(), [v.value for v in self.variables])
 
     @property
     def _padding(self):

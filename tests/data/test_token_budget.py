@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_bert.data import token_budget
-from keras_bert.data.token_budget import prediction_batches, windows
+from keras_bert.data.token_budget import portions, prediction_batches
 from tests.classifiers import NAMES, TEXTS, make_preprocessor
 
 OTHERS = ["no", "good film", "a", "story", "is it", "the day", "long"]
@@ -17,23 +17,23 @@ SLICES = tf.data.Dataset.from_tensor_slices
 
 
 def windowed(x, pairs=None):
-    """The windows as lists of texts, pairs of such lists, or dicts of arrays."""
+    """The portions as lists of texts, pairs of such lists, or dicts of arrays."""
     found = []
-    for window in windows(x, PREPROCESSOR, pairs):
-        is_ready = isinstance(window, dict)
-        found.append(window if is_ready else [part.numpy().tolist() for part in window])
+    for portion in portions(x, PREPROCESSOR, pairs):
+        is_ready = isinstance(portion, dict)
+        found.append(portion if is_ready else [part.numpy().tolist() for part in portion])
     return found
 
 
 @pytest.fixture
-def small_windows(monkeypatch):
-    monkeypatch.setattr(token_budget, "_WINDOW", 3)
+def small_portions(monkeypatch):
+    monkeypatch.setattr(token_budget, "_PORTION", 3)
 
 
 @pytest.mark.parametrize(
     "x", [TEXTS, np.array(TEXTS), tf.constant(TEXTS), SLICES(TEXTS), SLICES(TEXTS).batch(2)]
 )
-def test_texts_are_cut_into_windows(small_windows, x):
+def test_texts_are_cut_into_portions(small_portions, x):
     assert windowed(x) == [[BYTES[0:3]], [BYTES[3:6]], [BYTES[6:]]]
 
 
@@ -48,7 +48,7 @@ def test_texts_are_cut_into_windows(small_windows, x):
         SLICES(((TEXTS, OTHERS), NAMES, [1.0] * 7)).batch(4),
     ],
 )
-def test_pairs_are_cut_into_windows(small_windows, x):
+def test_pairs_are_cut_into_portions(small_portions, x):
     parts = (slice(0, 3), slice(3, 6), slice(6, 7))
     assert windowed(x, pairs=True) == [[BYTES[part], OTHER_BYTES[part]] for part in parts]
 
@@ -69,7 +69,7 @@ def test_labels_and_weights_of_a_dataset_are_left_out(x):
 
 
 @pytest.mark.parametrize("x", [READY, SLICES(READY), SLICES(READY).batch(2), SLICES((READY, NAMES)).batch(3)])
-def test_ready_inputs_are_cut_into_windows(small_windows, x):
+def test_ready_inputs_are_cut_into_portions(small_portions, x):
     found = windowed(x)
     assert max(len(window["token_ids"]) for window in found) <= 3
     for name, array in READY.items():
@@ -88,7 +88,7 @@ def test_texts_need_a_preprocessor(x):
     with pytest.raises(
         ValueError, match="without a preprocessor takes dicts of encoder inputs. Received: texts"
     ):
-        list(windows(x, None))
+        list(portions(x, None))
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_texts_need_a_preprocessor(x):
 )
 def test_incomplete_ready_inputs_are_refused(dataset):
     with pytest.raises(ValueError, match="Received: token_ids. Add segment_ids, padding_mask"):
-        list(windows(dataset, PREPROCESSOR))
+        list(portions(dataset, PREPROCESSOR))
 
 
 def batches_of(x, batch_size=None, padding=None):
-    (features,) = windows(x, PREPROCESSOR)
+    (features,) = portions(x, PREPROCESSOR)
     dataset, order = prediction_batches(features, PREPROCESSOR, batch_size, padding)
     return list(dataset.as_numpy_iterator()), order
 

@@ -29,8 +29,8 @@ def test_predictions_are_in_the_order_of_the_texts(classifier):
         )
 
 
-def test_predictions_go_on_over_windows(classifier, monkeypatch):
-    monkeypatch.setattr(token_budget, "_WINDOW", 3)
+def test_predictions_go_on_over_portions(classifier, monkeypatch):
+    monkeypatch.setattr(token_budget, "_PORTION", 3)
     monkeypatch.setattr(classifier, "pairs", False)  # as its first `fit` leaves it
     for x in (TEXTS, SLICES((TEXTS, NAMES))):
         np.testing.assert_allclose(classifier.predict(x, verbose=0), scores_of(classifier, TEXTS), atol=1e-5)

@@ -1,0 +1,103 @@
+"""How a task model is saved, and built again from what was saved."""
+
+import os
+from collections.abc import Sequence
+
+import keras
+
+from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.weights import assign_weights, encoder_weights, save_model, weight_values
+from keras_bert.presets.read import read_preset
+from keras_bert.text.preprocessor import BertPreprocessor
+
+
+class Saving:
+    """Presets, `.keras` files and copies of a task model.
+
+    A task has `encoder` and `preprocessor`, and defines `preset_task`, the name of its head in a preset; `head_config`,
+    its other arguments; and `head_weights`.
+    """
+
+    # Whether the task reads the pooler. Where not, transformers' model of the task has none, and its preset neither.
+    has_pooler = True
+
+    def save_to_preset(self, path: str | os.PathLike, storage_dtype: str = "float32") -> None:
+        """Writes model, vocabulary and settings as a preset that transformers reads too, whole or not at all.
+
+        Args:
+            path: str or path of the directory.
+            storage_dtype: str, default "float32". "float16" halves the file.
+        """
+        config = {"encoder": dict(self.encoder.arguments), "task": self.preset_task, "head": self.head_config()}
+        save_model(path, config, self.named_weights(), self.preprocessor, storage_dtype)
+
+    def named_weights(self) -> dict:
+        """Names the weights as a preset does.
+
+        Returns:
+            dict of name to `NamedWeight`.
+        """
+        named = encoder_weights(self.encoder) | self.head_weights()
+        return named if self.has_pooler else {n: w for n, w in named.items() if not n.startswith("pooler.")}
+
+    def with_tokens(self, tokens: Sequence[str]):
+        """Adds tokens, such as entity markers or words of a trade, to the vocabulary and the embedding.
+
+        Args:
+            tokens: sequence of str.
+
+        Returns:
+            A new model of this class with the same weights; the new tokens' embeddings are random.
+        """
+        tokenizer = self.preprocessor.tokenizer.with_tokens(tokens)
+        preprocessor = BertPreprocessor(tokenizer, **self.preprocessor.preset_config())
+        size = max(len(tokenizer.vocabulary), self.encoder.arguments["vocabulary_size"])
+        grown = type(self)(self.encoder.with_vocabulary_size(size), preprocessor, **self.head_config())
+        assign_weights(grown.head_weights(), weight_values(self.head_weights()))
+        grown.set_frozen(self.frozen_layers())
+        return grown
+
+    def get_config(self):
+        preprocessor = self.preprocessor
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "preprocessor": None if preprocessor is None else keras.saving.serialize_keras_object(preprocessor),
+            **self.head_config(),
+            "frozen": self.frozen_layers(),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        frozen = config.pop("frozen")
+        for name in ("encoder", "preprocessor"):
+            if config[name] is not None:
+                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects)
+        model = cls(**config)
+        model.set_frozen(frozen)
+        return model
+
+
+def preset_parts(preset, load_weights: bool, sequence_length: int | None, dtype, encoder_overrides: dict) -> tuple:
+    """Reads what a task model is built from.
+
+    Args:
+        preset: str or path.
+        load_weights: bool.
+        sequence_length: int or None. In the place of the preset's.
+        dtype: str, `keras.DTypePolicy` or None.
+        encoder_overrides: dict. Arguments of `BertEncoder` in the place of the preset's.
+
+    Returns:
+        Tuple of `BertEncoder`, `BertPreprocessor` or None, the preset's config and its weights or None.
+
+    Raises:
+        ValueError: no such preset, or parts that do not fit.
+    """
+    config, vocabulary, weights = read_preset(preset, load_weights)
+    encoder = BertEncoder.of_preset_config(config, dtype=dtype, **encoder_overrides)
+    length = {} if sequence_length is None else {"sequence_length": sequence_length}
+    preprocessor = BertPreprocessor.from_parts(config, vocabulary, **length) if vocabulary is not None else None
+    return encoder, preprocessor, config, weights
