@@ -63,7 +63,7 @@ def batches(
             classes = tf.argmax(y, axis=1, output_type=tf.int32) if y.shape.rank == 2 else y
             weight *= tf.gather(class_weight, classes)
         example = ({name: tf.cast(features[name], tf.int32) for name in INPUTS}, y, weight)
-        return example if rows_multiple == 1 else _fill_up(example, rows_multiple)
+        return example if rows_multiple == 1 else fill_up(example, rows_multiple)
 
     return dataset.map(prepare, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
@@ -127,8 +127,16 @@ def _batched(dataset, batch_size):
     return dataset
 
 
-def _fill_up(example, multiple):
-    """Adds rows of weight 0, so that every replica gets as many."""
+def fill_up(example, multiple: int):
+    """Adds rows of weight 0, so that every replica gets as many.
+
+    Args:
+        example: (encoder inputs, labels, weights `(B,)`), nested tensors with as many rows.
+        multiple: int. Of which the number of rows is to be one.
+
+    Returns:
+        The same, with more rows.
+    """
     rows = tf.shape(example[2])[0]
     extra = -rows % multiple
 

@@ -60,6 +60,8 @@ class CompiledTask(ExactStepModel):
             )
         self.gradient_accumulation_steps = gradient_accumulation_steps
         losses = self.default_losses() if self._automatic["loss"] else loss
+        if self._automatic["loss"] and loss_weights is None:
+            loss_weights = self.default_loss_weights()
         if self._automatic["metrics"]:
             metrics, weighted_metrics = self.default_metrics(), weighted_metrics or self.default_weighted_metrics()
         self.loss_terms = loss_terms(losses, loss_weights)
@@ -72,6 +74,9 @@ class CompiledTask(ExactStepModel):
             jit_compile=jit_compile,
             **kwargs,
         )
+
+    def default_loss_weights(self):
+        """The shares of several outputs' losses: all whole."""
 
     def default_weighted_metrics(self):
         """The metrics that sample weights act on: none."""

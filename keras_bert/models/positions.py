@@ -37,3 +37,15 @@ def pooled_encoder(encoder) -> keras.Model:
     inputs = encoder.input
     first = hidden_at(encoder, inputs, ops.zeros_like(inputs["token_ids"][:, :1]))
     return keras.Model(inputs, encoder.pooler(first), name=f"{encoder.name}_pooled")
+
+
+def sequence_encoder(encoder) -> keras.Model:
+    """Wires an encoder for `sequence_output` alone: its pooler is no part of the model.
+
+    Args:
+        encoder: `BertEncoder`.
+
+    Returns:
+        `keras.Model` from the encoder's inputs to `sequence_output (B, T, H)`.
+    """
+    return keras.Model(encoder.input, encoder.output["sequence_output"], name=f"{encoder.name}_sequence")

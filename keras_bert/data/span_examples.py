@@ -1,0 +1,147 @@
+"""Questions, contexts and answers to batches of windows with the tokens that the answers begin and end in."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.data.examples import fill_up
+from keras_bert.data.span_windows import SpanWindows, span_positions
+from keras_bert.text.preprocessor import as_segments
+
+# Examples that are cut into windows at once, and windows among which the next is drawn.
+_EXAMPLES = 32
+_SHUFFLED = 2048
+
+
+def as_pairs(x) -> tuple:
+    """Checks questions and contexts.
+
+    Args:
+        x: a pair `(questions, contexts)`, or a list of pairs.
+
+    Returns:
+        Two string tensors `(n,)`.
+
+    Raises:
+        ValueError: single texts, or none.
+    """
+    segments = as_segments(x)
+    if len(segments) != 2:
+        raise ValueError("Inputs must be pairs: (questions, contexts). Received: single texts.")
+    if not len(segments[0]):
+        raise ValueError("There must be at least one example. Received: an empty list.")
+    return segments
+
+
+def answer_spans(contexts, answers: Sequence) -> np.ndarray:
+    """Turns answers, as people write them, into places in their contexts.
+
+    Args:
+        contexts: string tensor `(n,)`.
+        answers: for each context the answer's text, which is then looked for; a dict of `text` and `answer_start`, as
+            SQuAD has it, or of lists of them, of which the first counts; (start, end) in characters; or None, `""` or
+            empty lists for no answer.
+
+    Returns:
+        int32 array `(n, 2)`: start and end in characters, 0 and 0 for no answer.
+
+    Raises:
+        ValueError: an answer that does not stand in its context, with its row.
+    """
+    if isinstance(answers, np.ndarray) and answers.dtype.kind in "iu" and answers.ndim == 2:
+        answers = answers.tolist()
+    spans = np.zeros((len(contexts), 2), "int32")
+    for row, (context, answer) in enumerate(zip(contexts.numpy(), answers, strict=True)):
+        context = context.decode("utf-8", errors="ignore")
+        spans[row] = _span(context, answer, row)
+    return spans
+
+
+def _span(context, answer, row):
+    text, start = answer, None
+    if isinstance(answer, dict):
+        text, start = answer.get("text"), answer.get("answer_start")
+        if isinstance(text, (list, tuple, np.ndarray)):
+            text, start = (text[0], start[0]) if len(text) else (None, None)
+    elif isinstance(answer, (list, tuple, np.ndarray)) and len(answer) == 2:
+        start, end = map(int, answer)
+        if not 0 <= start <= end <= len(context):
+            raise ValueError(
+                "An answer must be in its context. "
+                f"Received: {start} to {end} of {len(context)} characters in row {row}. Correct the offsets."
+            )
+        return (start, end) if end > start else (0, 0)
+    if text is None or (isinstance(text, str) and not text):
+        return 0, 0
+    if not isinstance(text, str):
+        raise ValueError(
+            "An answer must be a text, a dict of `text` and `answer_start`, (start, end), or None. "
+            f"Received: {answer!r:.80} in row {row}."
+        )
+    start = context.find(text) if start is None else int(start)
+    if start < 0 or context[start : start + len(text)] != text:
+        found = f"where {context[max(start, 0) : max(start, 0) + len(text)]!r:.80} stands" if start >= 0 else "nowhere"
+        raise ValueError(
+            f"An answer must be in its context. Received: {text!r:.80} in row {row}, which is {found}. "
+            "Correct the text or `answer_start`, counted in characters."
+        )
+    return start, start + len(text)
+
+
+def span_batches(
+    x,
+    y=None,
+    sample_weight=None,
+    *,
+    windows: Callable[..., SpanWindows],
+    batch_size: int,
+    shuffle: bool,
+    trim: bool,
+    rows_multiple: int = 1,
+) -> tf.data.Dataset:
+    """Makes batches of windows from questions and contexts.
+
+    Args:
+        x: pair of string tensors `(n,)`, questions and contexts; or a `tf.data.Dataset` of ((question, context),
+            (start, end)), with a sample weight or without.
+        y: int array `(n, 2)`, as `answer_spans` gives it; None with a dataset.
+        sample_weight: float array `(n,)`, optional; None with a dataset.
+        windows: callable of questions and contexts; gives `SpanWindows` of one width.
+        batch_size: int. Windows of a batch.
+        shuffle: bool. Another order every epoch.
+        trim: bool. Cuts a batch to its longest row.
+        rows_multiple: int, default 1. Rows of weight 0 fill batches up to a multiple.
+
+    Returns:
+        `tf.data.Dataset` of (encoder inputs, dict of `start_logits` and `end_logits` `(B,)`, weights `(B,)`).
+    """
+    if isinstance(x, tf.data.Dataset):
+        examples = x.map(lambda x, y, weight=1.0: (*x, y, tf.cast(weight, tf.float32)))
+        if examples.element_spec[0].shape.rank == 1:
+            examples = examples.unbatch()
+    else:
+        weights = tf.ones((len(y),)) if sample_weight is None else tf.cast(sample_weight, tf.float32)
+        examples = tf.data.Dataset.from_tensor_slices((*x, y, weights))
+        if shuffle:
+            examples = examples.shuffle(len(y))
+
+    @tf.autograph.experimental.do_not_convert
+    def cut(questions, contexts, answers, weights):
+        parts = windows(questions, contexts)
+        first, last = span_positions(parts, answers)
+        labels = {"start_logits": first, "end_logits": last}
+        return parts.inputs, labels, tf.gather(weights, parts.examples)
+
+    @tf.autograph.experimental.do_not_convert
+    def finish(inputs, labels, weights):
+        if trim:
+            width = tf.reduce_max(tf.reduce_sum(inputs["padding_mask"], axis=1))
+            inputs = {name: part[:, :width] for name, part in inputs.items()}
+        example = inputs, labels, weights
+        return example if rows_multiple == 1 else fill_up(example, rows_multiple)
+
+    rows = examples.batch(_EXAMPLES).map(cut, tf.data.AUTOTUNE).unbatch()
+    if shuffle:
+        rows = rows.shuffle(_SHUFFLED)
+    return rows.batch(batch_size).map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
