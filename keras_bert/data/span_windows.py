@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from keras_bert.text.packing import pack_segments
+from keras_bert.data.windows import cut_windows
 from keras_bert.text.preprocessor import BertPreprocessor
 
 
@@ -55,39 +55,12 @@ def span_windows(
     Reference:
         Devlin et al., 2018 (https://arxiv.org/abs/1810.04805), section 4.2, and its code, `run_squad.py`.
     """
-    tokenizer = preprocessor.tokenizer
-    vocabulary = tokenizer.vocabulary
-    question_ids = tokenizer(questions)[:, :max_question_length]
-    ids, starts, ends = tokenizer.tokenize_with_offsets(contexts)
-    question_lengths, lengths = _row_lengths(question_ids), _row_lengths(ids)
-    room = preprocessor.sequence_length - 3 - question_lengths
-    stride = tf.minimum(doc_stride, room)
-    counts = 1 + (tf.maximum(lengths - room, 0) + stride - 1) // stride
-
-    examples = tf.repeat(tf.range(tf.size(counts)), counts)  # (W,)
-    number = tf.range(tf.size(examples)) - tf.gather(tf.cumsum(counts, exclusive=True), examples)
-    first = number * tf.gather(stride, examples)
-    last = tf.minimum(first + tf.gather(room, examples), tf.gather(lengths, examples))
-    base = tf.gather(tf.cast(ids.row_starts(), tf.int32), examples)
-    places = tf.ragged.range(base + first, base + last)
-    inputs = pack_segments(
-        (tf.gather(question_ids, examples), tf.gather(ids.flat_values, places)),
-        cls_id=vocabulary.cls_id,
-        sep_id=vocabulary.sep_id,
-        pad_id=vocabulary.pad_id,
-        sequence_length=preprocessor.sequence_length,
-        padding=padding or preprocessor.padding,
-    )
-
-    column = tf.range(tf.shape(inputs["token_ids"])[1])[tf.newaxis]
-    begin = (tf.gather(question_lengths, examples) + 2)[:, tf.newaxis]
-    in_context = (column >= begin) & (column < begin + (last - first)[:, tf.newaxis])
-    # One context's tokens in one line with those of the others: where a token is in it, 0 for what is no context.
-    token = tf.where(in_context, (base + first)[:, tf.newaxis] + column - begin, 0)
+    question_ids = preprocessor.tokenizer(questions)[:, :max_question_length]
+    ids, starts, ends = preprocessor.tokenizer.tokenize_with_offsets(contexts)
+    windows = cut_windows(preprocessor, ids, question_ids, stride=doc_stride, text_first=False, padding=padding)
     # A token more, so that there is one where all contexts are empty.
-    starts, ends = (tf.gather(tf.pad(part.flat_values, [[0, 1]]), token) for part in (starts, ends))
-    is_best = _sees_most(token, in_context, column - begin, last - first, tf.size(ids.flat_values))
-    return SpanWindows(inputs, examples, in_context, is_best, starts, ends)
+    starts, ends = (tf.gather(tf.pad(part.flat_values, [[0, 1]]), windows.tokens) for part in (starts, ends))
+    return SpanWindows(windows.inputs, windows.examples, windows.in_text, windows.is_best, starts, ends)
 
 
 def span_positions(windows: SpanWindows, answers) -> tuple:
@@ -118,21 +91,3 @@ def span_positions(windows: SpanWindows, answers) -> tuple:
     whole = (last >= 0) & (begins == tf.gather(farthest[0], windows.examples))
     whole &= stops == tf.gather(farthest[1], windows.examples)
     return tf.where(whole, first, 0), tf.where(whole, last, 0)
-
-
-def _sees_most(token, in_context, offset, length, tokens):
-    """Tells of each token in a window whether none of the other windows, or of equal ones an earlier, sees more."""
-    length = length[:, tf.newaxis]
-    context = tf.minimum(offset, length - 1 - offset)
-    # The original: the lesser of what is left and right, and a hundredth of the window's length.
-    score = tf.where(in_context, 100 * context + length, -1)
-    best = tf.math.unsorted_segment_max(tf.reshape(score, [-1]), tf.reshape(token, [-1]), tokens + 1)
-    is_best = in_context & (score == tf.gather(best, token))
-    row = tf.range(tf.shape(token)[0])[:, tf.newaxis] + tf.zeros_like(token)
-    chosen = tf.where(is_best, row, tf.int32.max)
-    chosen = tf.math.unsorted_segment_min(tf.reshape(chosen, [-1]), tf.reshape(token, [-1]), tokens + 1)
-    return is_best & (row == tf.gather(chosen, token))
-
-
-def _row_lengths(ragged):
-    return tf.cast(ragged.row_lengths(), tf.int32)
