@@ -17,5 +17,6 @@ if TYPE_CHECKING:
     from keras_bert.data.pretraining_stream import pretraining_batches as pretraining_batches
     from keras_bert.data.records import write_shard as write_shard
     from keras_bert.data.sentences import split_sentences as split_sentences
+    from keras_bert.data.span_examples import answer_spans as answer_spans
 else:
     __getattr__, __dir__, __all__ = _lazy.attach(__name__)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_bert.data.examples import fill_up
 from keras_bert.data.span_windows import SpanWindows, span_positions
 from keras_bert.text.preprocessor import as_segments
+from keras_bert.text.strings import string_tensor
 
 # Examples that are cut into windows at once, and windows among which the next is drawn.
 _EXAMPLES = 32
@@ -38,27 +39,32 @@ def answer_spans(contexts, answers: Sequence) -> np.ndarray:
     """Turns answers, as people write them, into places in their contexts.
 
     Args:
-        contexts: string tensor `(n,)`.
+        contexts: list of str or string tensor `(n,)`.
         answers: for each context the answer's text, which is then looked for; a dict of `text` and `answer_start`, as
-            SQuAD has it, or of lists of them, of which the first counts; (start, end) in characters; or None, `""` or
-            empty lists for no answer.
+            SQuAD has it, or of lists of them, of which the first counts (its `id`, if it has one, is named in
+            errors); (start, end) in characters; or None, `""` or empty lists for no answer.
 
     Returns:
         int32 array `(n, 2)`: start and end in characters, 0 and 0 for no answer.
 
     Raises:
         ValueError: an answer that does not stand in its context, with its row.
+
+    Example:
+    >>> answer_spans(["The cat sat."], ["cat"])
+    array([[4, 7]], dtype=int32)
     """
     if isinstance(answers, np.ndarray) and answers.dtype.kind in "iu" and answers.ndim == 2:
         answers = answers.tolist()
     spans = np.zeros((len(contexts), 2), "int32")
-    for row, (context, answer) in enumerate(zip(contexts.numpy(), answers, strict=True)):
-        context = context.decode("utf-8", errors="ignore")
-        spans[row] = _span(context, answer, row)
+    for row, (context, answer) in enumerate(zip(string_tensor(contexts).numpy(), answers, strict=True)):
+        is_named = isinstance(answer, dict) and "id" in answer
+        place = f"row {row}, id {answer['id']!r}" if is_named else f"row {row}"
+        spans[row] = _span(context.decode("utf-8", errors="ignore"), answer, place)
     return spans
 
 
-def _span(context, answer, row):
+def _span(context, answer, place):
     text, start = answer, None
     if isinstance(answer, dict):
         text, start = answer.get("text"), answer.get("answer_start")
@@ -69,7 +75,7 @@ def _span(context, answer, row):
         if not 0 <= start <= end <= len(context):
             raise ValueError(
                 "An answer must be in its context. "
-                f"Received: {start} to {end} of {len(context)} characters in row {row}. Correct the offsets."
+                f"Received: {start} to {end} of {len(context)} characters in {place}. Correct the offsets."
             )
         return (start, end) if end > start else (0, 0)
     if text is None or (isinstance(text, str) and not text):
@@ -77,13 +83,13 @@ def _span(context, answer, row):
     if not isinstance(text, str):
         raise ValueError(
             "An answer must be a text, a dict of `text` and `answer_start`, (start, end), or None. "
-            f"Received: {answer!r:.80} in row {row}."
+            f"Received: {answer!r:.80} in {place}."
         )
     start = context.find(text) if start is None else int(start)
     if start < 0 or context[start : start + len(text)] != text:
         found = f"where {context[max(start, 0) : max(start, 0) + len(text)]!r:.80} stands" if start >= 0 else "nowhere"
         raise ValueError(
-            f"An answer must be in its context. Received: {text!r:.80} in row {row}, which is {found}. "
+            f"An answer must be in its context. Received: {text!r:.80} in {place}, which is {found}. "
             "Correct the text or `answer_start`, counted in characters."
         )
     return start, start + len(text)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from keras_bert.metrics.scores import mean_squared_error as mean_squared_error
     from keras_bert.metrics.scores import pearson as pearson
     from keras_bert.metrics.scores import spearman as spearman
+    from keras_bert.metrics.squad import SquadScores as SquadScores
+    from keras_bert.metrics.squad import squad_questions as squad_questions
     from keras_bert.metrics.squad import squad_scores as squad_scores
 else:
     __getattr__, __dir__, __all__ = _lazy.attach(__name__)

@@ -1,9 +1,12 @@
 """Exact match and F1 of SQuAD 1.1 and 2.0, as the published evaluations define them."""
 
 import collections
+import math
 import re
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+
+import keras
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -41,7 +44,7 @@ def squad_scores(
     Reference:
         https://rajpurkar.github.io/SQuAD-explorer/, the evaluation scripts of 1.1 and 2.0.
     """
-    questions = list(_questions(dataset))
+    questions = squad_questions(dataset)
     has_no_answers = any("is_impossible" in question for question in questions)
     overlap = _overlap_2_0 if has_no_answers else _overlap_1_1
     answerable = {question["id"]: bool(question["answers"]) for question in questions}
@@ -70,24 +73,80 @@ def squad_scores(
     return scores
 
 
-def _questions(dataset: dict) -> Iterator[dict]:
+def squad_questions(dataset: dict) -> list[dict]:
+    """Lists the questions of a SQuAD file, each with its context.
+
+    Args:
+        dataset: dict, the content of an official JSON file.
+
+    Returns:
+        List of dicts: `id`, `question`, `context`, `answers`, and in 2.0 `is_impossible`.
+
+    Raises:
+        ValueError: a file of another structure, without questions, or with an id twice.
+
+    Example:
+    >>> questions = keras_bert.metrics.squad_questions(dataset)
+    >>> labeler.predict([(question["question"], question["context"]) for question in questions])
+    """
     try:
         found = [
-            {"answers": [], **question}
+            {"answers": [], **question, "context": paragraph["context"]}
             for article in dataset["data"]
             for paragraph in article["paragraphs"]
             for question in paragraph["qas"]
         ]
-        repeated = [name for name, count in collections.Counter(part["id"] for part in found).items() if count > 1]
+        counts = collections.Counter(question["id"] for question in found)
     except (KeyError, TypeError) as error:
         raise ValueError(
-            "`dataset` must be SQuAD's structure: data, paragraphs, qas, each with an id. "
+            "`dataset` must be SQuAD's structure: data, paragraphs with a context, qas, each with an id. "
             f"Received: one where {error!r}. Give the whole content of the file."
         ) from error
+    repeated = [name for name, count in counts.items() if count > 1]
     if not found or repeated:
-        found = f"the id {repeated[0]!r} twice" if repeated else "no question"
-        raise ValueError(f"`dataset` must hold questions, each with an id of its own. Received: {found}.")
-    return iter(found)
+        what = f"the id {repeated[0]!r} twice" if repeated else "no question"
+        raise ValueError(f"`dataset` must hold questions, each with an id of its own. Received: {what}.")
+    return found
+
+
+class SquadScores(keras.callbacks.Callback):
+    """Adds `val_exact_match` and `val_f1`, in percent, to the logs of every epoch of a span labeler's `fit`.
+
+    For a 2.0 file both are those at the best threshold, and `no_answer_threshold` is the one of F1. Put it before
+    callbacks that read the logs.
+
+    Args:
+        dataset: dict, the content of an official JSON file to evaluate on.
+
+    Example:
+    >>> labeler.fit((questions, contexts), answers, callbacks=[keras_bert.metrics.SquadScores(dataset)])
+    """
+
+    def __init__(self, dataset: dict):
+        super().__init__()
+        self.dataset, self.questions = dataset, squad_questions(dataset)
+
+    def on_epoch_end(self, epoch, logs=None):
+        scores = self.scores()
+        best = "best_f1" in scores
+        logs["val_exact_match"] = scores["best_exact_match" if best else "exact_match"]
+        logs["val_f1"] = scores["best_f1" if best else "f1"]
+        if best:
+            logs["no_answer_threshold"] = scores["best_f1_threshold"]
+
+    def scores(self) -> dict[str, float]:
+        """Gives what `squad_scores` says of the model as it is, whatever its threshold."""
+        kept, self.model.no_answer_threshold = self.model.no_answer_threshold, math.inf
+        try:
+            pairs = [(question["question"], question["context"]) for question in self.questions]
+            records = self.model.predict(pairs, verbose=0)
+        finally:
+            self.model.no_answer_threshold = kept
+        found = {question["id"]: record for question, record in zip(self.questions, records, strict=True)}
+        answers = {name: record["answer"] for name, record in found.items()}
+        none = {name: record["no_answer_score"] for name, record in found.items()}
+        is_2_0 = any("is_impossible" in question for question in self.questions)
+        return squad_scores(self.dataset, answers, none if is_2_0 else None)
 
 
 def _best(question: dict, predictions: dict[str, str], compare: Callable[[str, str], float]) -> float:
