@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the one list of public names: type checkers read it, and so
     from keras_bert.models.pretrainer import BertPretrainer as BertPretrainer
     from keras_bert.models.sizes import SIZES as SIZES
     from keras_bert.models.span_labeler import BertSpanLabeler as BertSpanLabeler
+    from keras_bert.models.token_classifier import BertTokenClassifier as BertTokenClassifier
     from keras_bert.text.preprocessor import BertPreprocessor as BertPreprocessor
     from keras_bert.text.tokenizer import BertTokenizer as BertTokenizer
     from keras_bert.text.vocabulary import Vocabulary as Vocabulary

@@ -5,14 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.data.examples import fill_up
 from keras_bert.data.span_windows import SpanWindows, span_positions
+from keras_bert.data.windowed_examples import windowed_batches
 from keras_bert.text.preprocessor import as_segments
 from keras_bert.text.strings import string_tensor
 
-# Examples that are cut into windows at once, and windows among which the next is drawn.
-_EXAMPLES = 32
-_SHUFFLED = 2048
+_EXAMPLES = 32  # cut into windows at once
 
 
 def as_pairs(x) -> tuple:
@@ -101,10 +99,8 @@ def span_batches(
     sample_weight=None,
     *,
     windows: Callable[..., SpanWindows],
-    batch_size: int,
     shuffle: bool,
-    trim: bool,
-    rows_multiple: int = 1,
+    **options,
 ) -> tf.data.Dataset:
     """Makes batches of windows from questions and contexts.
 
@@ -114,10 +110,8 @@ def span_batches(
         y: int array `(n, 2)`, as `answer_spans` gives it; None with a dataset.
         sample_weight: float array `(n,)`, optional; None with a dataset.
         windows: callable of questions and contexts; gives `SpanWindows` of one width.
-        batch_size: int. Windows of a batch.
         shuffle: bool. Another order every epoch.
-        trim: bool. Cuts a batch to its longest row.
-        rows_multiple: int, default 1. Rows of weight 0 fill batches up to a multiple.
+        **options: of `windowed_batches`.
 
     Returns:
         `tf.data.Dataset` of (encoder inputs, dict of `start_logits` and `end_logits` `(B,)`, weights `(B,)`).
@@ -132,22 +126,10 @@ def span_batches(
         if shuffle:
             examples = examples.shuffle(len(y))
 
-    @tf.autograph.experimental.do_not_convert
     def cut(questions, contexts, answers, weights):
         parts = windows(questions, contexts)
         first, last = span_positions(parts, answers)
         labels = {"start_logits": first, "end_logits": last}
         return parts.inputs, labels, tf.gather(weights, parts.examples)
 
-    @tf.autograph.experimental.do_not_convert
-    def finish(inputs, labels, weights):
-        if trim:
-            width = tf.reduce_max(tf.reduce_sum(inputs["padding_mask"], axis=1))
-            inputs = {name: part[:, :width] for name, part in inputs.items()}
-        example = inputs, labels, weights
-        return example if rows_multiple == 1 else fill_up(example, rows_multiple)
-
-    rows = examples.batch(_EXAMPLES).map(cut, tf.data.AUTOTUNE).unbatch()
-    if shuffle:
-        rows = rows.shuffle(_SHUFFLED)
-    return rows.batch(batch_size).map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return windowed_batches(examples.batch(_EXAMPLES), cut, shuffle=shuffle, **options)

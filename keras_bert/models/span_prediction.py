@@ -3,23 +3,18 @@
 import os
 import warnings
 
-import keras
 import numpy as np
 import tensorflow as tf
 import tqdm
 
-from keras_bert.data.inputs import checked_features
 from keras_bert.data.span_examples import answer_spans, as_pairs, span_batches
 from keras_bert.data.span_windows import span_windows
-from keras_bert.data.token_budget import context_groups, row_batches
-from keras_bert.models.task import Task
+from keras_bert.data.token_budget import context_groups
+from keras_bert.models.windowed import WindowedTask
 from keras_bert.serving.span_answers import span_answers
 
-# Windows that are computed at once in an export: what bounds its memory.
-_ROWS = 16
 
-
-class SpanPrediction(Task):
+class SpanPrediction(WindowedTask):
     """Base of `BertSpanLabeler`: strings in `fit`, `evaluate`, `predict` and `export`. Not made by users."""
 
     def windows(self, questions, contexts, padding: str | None = None):
@@ -55,29 +50,17 @@ class SpanPrediction(Task):
         """
         _check_count(n_best)
         if isinstance(x, dict):
-            return keras.Model.predict(self, checked_features(x), batch_size or 32, verbose, **kwargs)
+            return self.predict_ready(x, batch_size, verbose, **kwargs)
         records = []
         with tqdm.tqdm(desc="questions", disable=None if verbose == "auto" else not verbose) as bar:
             for questions, contexts in context_groups(x, self.preprocessor):
                 self._warn_of_cut_questions(questions)
                 windows = self.windows(questions, contexts, self._padding)
-                dataset, order = row_batches(windows.inputs, batch_size, trim=self._padding is None)
-                logits = keras.Model.predict(self, dataset, verbose=0, **kwargs)
-                back, width = np.argsort(order), windows.inputs["token_ids"].shape[1]
-                logits = [logits[name][back, :width] for name in self.output]
-                answers = self._decode(contexts, windows, *logits, n_best)
+                logits = self.predict_windows(windows.inputs, batch_size, **kwargs)
+                answers = self._decode(contexts, windows, **logits, n_best=n_best)
                 records += _records({name: part.numpy() for name, part in answers.items()})
                 bar.update(len(questions))
         return records
-
-    def predict_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        logits = self(x, training=False)
-        if self.preprocessor is None:
-            return logits
-        # Batches of one width, so that Keras can join them.
-        missing = tf.maximum(self.preprocessor.sequence_length - tf.shape(x["token_ids"])[1], 0)
-        return {name: tf.pad(part, [[0, 0], [0, missing]]) for name, part in logits.items()}
 
     def answer_inputs(self) -> tuple[str, ...]:
         """Names of the export's inputs."""
@@ -100,7 +83,7 @@ class SpanPrediction(Task):
     def answers(self, questions, contexts, n_best: int = 1) -> dict:
         """Turns two string tensors `(B,)` into the answers that `span_answers` describes, in the graph."""
         windows = self.windows(questions, contexts, "longest")
-        return self._decode(contexts, windows, *self._logits(windows.inputs), n_best)
+        return self._decode(contexts, windows, **self.window_outputs(windows.inputs), n_best=n_best)
 
     def _decode(self, contexts, windows, start_logits, end_logits, n_best):
         return span_answers(
@@ -112,26 +95,6 @@ class SpanPrediction(Task):
             max_answer_length=self.max_answer_length,
             no_answer_threshold=self.no_answer_threshold,
         )
-
-    def _logits(self, inputs):
-        """Computes a few windows at a time, longest first, so that a long context needs no more memory than a short."""
-        lengths = tf.reduce_sum(inputs["padding_mask"], axis=1)
-        width, order = tf.shape(inputs["token_ids"])[1], tf.argsort(lengths, direction="DESCENDING")
-        inputs, lengths = {name: tf.gather(part, order) for name, part in inputs.items()}, tf.gather(lengths, order)
-
-        def compute(i, *arrays):
-            rows = slice(i * _ROWS, (i + 1) * _ROWS)
-            longest = tf.reduce_max(tf.concat([lengths[rows], [1]], 0))
-            logits = self({name: part[rows, :longest] for name, part in inputs.items()}, training=False)
-            pad = [[0, 0], [0, width - longest]]
-            parts = (tf.pad(logits[name], pad) for name in self.output)
-            return i + 1, *(array.write(i, part) for array, part in zip(arrays, parts, strict=True))
-
-        count = tf.maximum(1, (tf.size(order) + _ROWS - 1) // _ROWS)
-        arrays = [tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=(None, None)) for _ in self.output]
-        _, *arrays = tf.while_loop(lambda i, *_: i < count, compute, (0, *arrays), parallel_iterations=1)
-        back = tf.math.invert_permutation(order)
-        return [tf.gather(array.concat(), back) for array in arrays]
 
     def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
         spec = x.element_spec[0] if isinstance(x, tf.data.Dataset) else x

@@ -82,9 +82,9 @@ class Task(Adaptation, Saving, CompiledTask):
                 f"Received: dtype={self.dtype_policy.name!r}. Use 'mixed_{self.dtype_policy.variable_dtype}'."
             )
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
+            (x, y, sample_weight), validation_data = self._split(x, y, sample_weight, validation_split)
         dataset = self._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
-        given = holds_pairs(x)
+        given = self._holds_pairs(x)
         self.pairs = self.pairs if given is None else given
         if validation_data is not None:
             if not isinstance(validation_data, tuple):
@@ -168,6 +168,12 @@ class Task(Adaptation, Saving, CompiledTask):
     @property
     def _padding(self):
         return "fixed" if self.jit_compile else None
+
+    def _holds_pairs(self, x):
+        return holds_pairs(x)
+
+    def _split(self, x, y, sample_weight, share):
+        return split(x, y, sample_weight, share)
 
     def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
         return batches(

@@ -91,13 +91,14 @@ def _task_and_head(fields, own, weights):
         and head.get("labels", []) == labels_from_fields(fields)
     ):
         return task, head
-    if architectures != [ARCHITECTURES["classifier"]]:
+    # Their heads of labels; what the others have beside weights, transformers does not keep.
+    task = next((task for task in ("classifier", "token_classifier") if architectures == [ARCHITECTURES[task]]), None)
+    if task is None or (weights is not None and "classifier.weight" not in weights):
         return None, {}
-    if weights is None:
-        return "classifier", head_from_fields(fields)
-    if "classifier.weight" not in weights:
-        return None, {}
-    return "classifier", head_from_fields(fields, len(weights["classifier.weight"]))
+    head = head_from_fields(fields, None if weights is None else len(weights["classifier.weight"]))
+    if task == "token_classifier":
+        del head["task"]
+    return task, head
 
 
 def _read_weights(directory):

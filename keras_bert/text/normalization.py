@@ -7,12 +7,12 @@ import tensorflow_text as tf_text
 _UNKNOWN = "\x01"
 _DELETED = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\p{Cf}\x{FFFD}]"
 _SPACE = r"[\t\n\r\p{Z}]"
-_CHINESE = (
+CHINESE = (
     r"\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}"
     r"\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}"
 )
 # The original counts these ASCII symbols as punctuation too.
-_PUNCTUATION = r"\p{P}$+<=>^`|~"
+PUNCTUATION = r"\p{P}$+<=>^`|~"
 
 
 def is_plain(texts, longest_word: int):
@@ -50,7 +50,7 @@ def space_chinese(texts):
     Returns:
         String tensor `(B,)`.
     """
-    return tf.strings.regex_replace(texts, f"([{_CHINESE}])", r" \1 ")
+    return tf.strings.regex_replace(texts, f"([{CHINESE}])", r" \1 ")
 
 
 def fold(texts, lowercase: bool, strip_accents: bool):
@@ -112,7 +112,7 @@ def replace_overlong(texts, longest_word: int):
     # Most texts have no such run of characters; the others are taken apart.
     short = tf.strings.regex_full_match(texts, rf"([^ ]{{0,{longest_word}}} +)*[^ ]{{0,{longest_word}}}")
     rows = tf.where(~short)
-    gap = f"[ {_PUNCTUATION}]"
+    gap = f"[ {PUNCTUATION}]"
     words = tf_text.regex_split(tf.gather_nd(texts, rows), gap, gap)
     unknown = tf.strings.regex_replace(words.flat_values, r"\C", _UNKNOWN)  # byte by byte: offsets stay
     kept = tf.where(tf.strings.length(words.flat_values, unit="UTF8_CHAR") > longest_word, unknown, words.flat_values)

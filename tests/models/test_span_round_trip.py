@@ -50,7 +50,7 @@ def oracle_answers(labeler):
         windows = labeler.windows(questions, contexts, "longest")
         width = tf.shape(windows.inputs["token_ids"])[1]
         logits = (9 * tf.one_hot(place, width) for place in span_positions(windows, places))
-        return labeler._decode(contexts, windows, *logits, 1)
+        return labeler._decode(contexts, windows, *logits, n_best=1)
 
     return answer
 

@@ -1,0 +1,80 @@
+"""What task models share that read a long text in windows."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.data.inputs import checked_features
+from keras_bert.data.token_budget import row_batches
+from keras_bert.models.task import Task
+
+# Windows that are computed at once in an export: what bounds its memory.
+_ROWS = 16
+
+
+class WindowedTask(Task):
+    """Base of the tasks that say something about the tokens of a text. Not made by users.
+
+    A row's outputs are as wide as the row; here they are brought to one width, and into order.
+    """
+
+    def predict_ready(self, x: dict, batch_size: int | None, verbose, **kwargs):
+        """Gives the logits of ready inputs, as `keras.Model.predict` does."""
+        return keras.Model.predict(self, checked_features(x), batch_size or 32, verbose, **kwargs)
+
+    def predict_windows(self, inputs: dict, batch_size: int | None, **kwargs):
+        """Computes windows in batches of about equal work.
+
+        Args:
+            inputs: dict of int tensors `(W, T)`.
+            batch_size: int, or None: about 2,048 tokens a batch.
+            **kwargs: `keras.Model.predict`'s.
+
+        Returns:
+            The outputs, arrays `(W, T, ...)`.
+        """
+        dataset, order = row_batches(inputs, batch_size, trim=self._padding is None)
+        outputs = keras.Model.predict(self, dataset, verbose=0, **kwargs)
+        back, width = np.argsort(order), inputs["token_ids"].shape[1]
+        return tf.nest.map_structure(lambda output: output[back, :width], outputs)
+
+    def predict_step(self, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        outputs = self(x, training=False)
+        if self.preprocessor is None:
+            return outputs
+        # Batches of one width, so that Keras can join them.
+        width = tf.maximum(self.preprocessor.sequence_length, tf.shape(x["token_ids"])[1])
+        return tf.nest.map_structure(lambda output: _widen(output, width), outputs)
+
+    def window_outputs(self, inputs: dict):
+        """Computes a few windows at a time, longest first, so that a long text needs no more memory than a short one.
+
+        Args:
+            inputs: dict of int tensors `(W, T)`, in the graph.
+
+        Returns:
+            The outputs, tensors `(W, T, ...)`.
+        """
+        lengths = tf.reduce_sum(inputs["padding_mask"], axis=1)
+        width, order = tf.shape(inputs["token_ids"])[1], tf.argsort(lengths, direction="DESCENDING")
+        inputs = {name: tf.gather(part, order) for name, part in inputs.items()}
+        lengths = tf.gather(lengths, order)
+
+        def compute(i, *arrays):
+            rows = slice(i * _ROWS, (i + 1) * _ROWS)
+            longest = tf.reduce_max(tf.concat([lengths[rows], [1]], 0))
+            outputs = self({name: part[rows, :longest] for name, part in inputs.items()}, training=False)
+            outputs = [_widen(output, width) for output in tf.nest.flatten(outputs)]
+            return i + 1, *(array.write(i, part) for array, part in zip(arrays, outputs, strict=True))
+
+        count = tf.maximum(1, (tf.size(order) + _ROWS - 1) // _ROWS)
+        shapes = [(None, None, *output.shape[2:]) for output in tf.nest.flatten(self.output)]
+        arrays = [tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=shape) for shape in shapes]
+        _, *arrays = tf.while_loop(lambda i, *_: i < count, compute, (0, *arrays), parallel_iterations=1)
+        back = tf.math.invert_permutation(order)
+        return tf.nest.pack_sequence_as(self.output, [tf.gather(array.concat(), back) for array in arrays])
+
+
+def _widen(output, width):
+    return tf.pad(output, [[0, 0], [0, width - tf.shape(output)[1]]] + [[0, 0]] * (output.shape.rank - 2))
