@@ -75,11 +75,12 @@ def test_a_pretraining_model_keeps_its_heads(model, tmp_path):
     assert "cls.predictions.decoder.weight" not in weights
 
 
-def test_another_model_with_a_classifier_is_no_classifier(model, tmp_path):
+def test_a_classifier_of_tokens_is_no_classifier_of_texts(model, tmp_path):
     transformers = pytest.importorskip("transformers")
     transformers.BertForTokenClassification(model.config).save_pretrained(tmp_path)
     config, _, weights = read_preset(tmp_path)
-    assert config["task"] is None and "classifier.weight" in weights
+    assert config["task"] == "token_classifier" and "classifier.weight" in weights
+    assert set(config["head"]) == {"labels", "dropout"}
 
 
 def _make_old(preset, prefix, dtype):
