@@ -12,9 +12,9 @@ import tensorflow_text  # noqa: F401  registers its operations
 
 
 def plain(values):
-    if values.dtype == object:
-        return [text.decode("utf-8") for text in values.tolist()]
-    return values.tolist()
+    if isinstance(values, list):
+        return [plain(value) for value in values]
+    return values.decode("utf-8") if isinstance(values, bytes) else values
 
 
 def main(model, questions, answers):
@@ -27,7 +27,7 @@ def main(model, questions, answers):
         outputs = {name: tensor.name for name, tensor in signature.outputs.items()}
         for question in questions:
             inputs = {signature.inputs[name].name: texts for name, texts in question.items()}
-            found.append({name: plain(values) for name, values in session.run(outputs, inputs).items()})
+            found.append({name: plain(values.tolist()) for name, values in session.run(outputs, inputs).items()})
     with open(answers, "w", encoding="utf-8") as file:
         json.dump({"tensorflow": tf.__version__, "answers": found}, file)
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from tests.classifiers import make_classifier
+from tests.labelers import CONTEXTS, ODD_CONTEXTS, QUESTIONS, make_labeler
 from tests.questions import MODELS, assert_right, expected_answers, questions_for
+from tests.taggers import TEXTS as TAGGED_TEXTS
+from tests.taggers import make_tagger
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +37,59 @@ def old_python(tmp_path_factory):
     return python
 
 
+def ask(old_python, root, folder, questions):
+    """What the export in `folder` says to the questions in the old TensorFlow."""
+    (folder / "questions.json").write_text(json.dumps(questions), encoding="utf-8")
+    files = [str(folder / "questions.json"), str(folder / "answers.json")]
+    command = [old_python, str(root / "tests" / "old_server.py"), str(folder / "1"), *files]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-4000:]
+    said = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
+    assert said["tensorflow"] == "2.12.1"
+    return said["answers"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_the_oldest_server_gives_the_same_answers(old_python, root, tmp_path, name):
     classifier = make_classifier(**MODELS[name])
     classifier.export(tmp_path / "1")
-    (tmp_path / "questions.json").write_text(json.dumps(questions_for(name)), encoding="utf-8")
-    files = [str(tmp_path / "questions.json"), str(tmp_path / "answers.json")]
-    command = [old_python, str(root / "tests" / "old_server.py"), str(tmp_path / "1"), *files]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-4000:]
-    said = json.loads((tmp_path / "answers.json").read_text(encoding="utf-8"))
-    assert said["tensorflow"] == "2.12.1"
-    for question, found in zip(questions_for(name), said["answers"], strict=True):
+    answers = ask(old_python, root, tmp_path, questions_for(name))
+    for question, found in zip(questions_for(name), answers, strict=True):
         expected = expected_answers(classifier, question)
         assert_right(classifier, found, expected, atol=1e-4)
         found = classifier.activate(np.reshape(found["logits"], expected.shape))
         print(f"{name}, {len(expected)} texts: differs by {np.abs(found - expected).max(initial=0):.1e}")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*questions are longer")
+def test_the_oldest_server_answers_questions(old_python, root, tmp_path):
+    labeler = make_labeler(no_answer_threshold=0.0)
+    labeler.export(tmp_path / "1", n_best=2)
+    groups = [(QUESTIONS, CONTEXTS), (["a"] * len(ODD_CONTEXTS), ODD_CONTEXTS), ([], [])]
+    questions = [{"question": questions, "context": contexts} for questions, contexts in groups]
+    for group, found in zip(groups, ask(old_python, root, tmp_path, questions), strict=True):
+        records = labeler.predict(group, n_best=2, verbose=0) if group[0] else []
+        for name in ("answer", "start", "end"):
+            assert found[name] == [record[name] for record in records]
+        for name in ("score", "no_answer_score"):
+            np.testing.assert_allclose(found[name], [record[name] for record in records], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_oldest_server_finds_entities(old_python, root, tmp_path):
+    tagger = make_tagger()
+    tagger.export(tmp_path / "1")
+    groups = [TAGGED_TEXTS, TAGGED_TEXTS[:1], []]
+    answers = ask(old_python, root, tmp_path, [{"text": texts} for texts in groups])
+    for texts, found in zip(groups, answers, strict=True):
+        records = tagger.predict(texts, verbose=0) if texts else []
+        assert found["num_entities"] == [len(entities) for entities in records]
+        for row, entities in enumerate(records):
+            for name in ("entity", "label", "start", "end"):
+                key = name if name == "entity" else f"entity_{name}"
+                assert found[key][row][: len(entities)] == [entity[name] for entity in entities]
+            scores = [entity["score"] for entity in entities]
+            np.testing.assert_allclose(found["entity_score"][row][: len(entities)], scores, atol=1e-4)
