@@ -14,6 +14,10 @@ class LabelledTexts(NamedTuple):
     dev_targets: list
     labels: list[str] | None  # None: the targets are numbers
 
+    def sizes(self) -> tuple[int, int]:
+        """Counts what is trained on and what is evaluated on."""
+        return len(self.train_targets), len(self.dev_targets)
+
 
 def read_task(name: str, folder: pathlib.Path, train_rows: int | None = None, dev_rows: int | None = None):
     """Reads a task.

@@ -1,35 +1,15 @@
-"""The scores of fine-tuned models, and the comparison of libraries over seeds."""
+"""The comparison of libraries over seeds."""
 
 import math
 import statistics
 
-from benchmark_data import LabelledTexts
 from benchmark_records import ratios
 
 
-def score(task: LabelledTexts, predictions: list) -> dict:
-    """Scores predictions as the task is scored in the literature; the first score is the main one."""
-    import numpy as np
-
-    import keras_bert
-
-    true, predictions = np.asarray(task.dev_targets), np.asarray(predictions)
-    if task.labels is None:
-        metrics = keras_bert.metrics
-        return {
-            "pearson": metrics.pearson(true, predictions),
-            "spearman": metrics.spearman(true, predictions),
-        }
-    scores = {"accuracy": keras_bert.metrics.accuracy(true, predictions)}
-    if "paraphrase" in task.labels:
-        scores["f1"] = keras_bert.metrics.f1(true, predictions)
-    return scores
-
-
-def summarize(runs: dict[str, list[dict]], dev_rows: int, is_classification: bool) -> dict:
-    """Averages the runs of each peer, and compares the first peer with each of the others."""
+def summarize(runs: dict[str, list[dict]], dev_rows: int) -> dict:
+    """Averages the runs of each peer, and compares the first peer with each of the others by the main score."""
     peers = list(runs)
-    main_score = "accuracy" if is_classification else "pearson"
+    main_score = next(name for name in ("accuracy", "pearson", "f1") if name in runs[peers[0]][0])
     summary = {"peers": {}, "comparisons": {}}
     for peer, figures in runs.items():
         scores = {name: [run[name] for run in figures] for name in figures[0]}
@@ -39,9 +19,9 @@ def summarize(runs: dict[str, list[dict]], dev_rows: int, is_classification: boo
         mean = means[main_score]
         # What another dev set of this size would change: the binomial's error, or a correlation's.
         spread = (
-            math.sqrt(mean * (1 - mean) / dev_rows)
-            if is_classification
-            else (1 - mean**2) / math.sqrt(dev_rows)
+            (1 - mean**2) / math.sqrt(dev_rows)
+            if main_score == "pearson"
+            else math.sqrt(mean * (1 - mean) / dev_rows)
         )
         summary["peers"][peer] = {
             "runs": len(figures),

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import lzma
 import pathlib
 import random
 import tarfile
@@ -104,6 +105,16 @@ def data(tmp_path_factory):
     for name in ("2012.OnWN.test", "2013.FNWN.test", "2015.images.test", "2015.belief.test"):
         rows = (f"{i % 6 if i else ''}\t{a}\t{b}" for i, (a, b) in enumerate(pairs))
         write(f"sts_semeval/{name}.tsv", rows)
+    for name in ("wnut17train", "emerging.dev"):
+        rows = ("".join(f"{word}\t{'B-car' if word == 'car' else 'O'}\n" for word in text.split()) for text in texts)
+        write(f"wnut17/{name}.conll", rows)
+    questions = [{"id": str(i), "question": text} for i, text in enumerate(texts)]
+    for question, text in zip(questions, texts):
+        question["answers"] = [{"text": text.split()[-1], "answer_start": len(text) - len(text.split()[-1])}]
+    paragraphs = [{"context": text, "qas": [question]} for text, question in zip(texts, questions)]
+    dataset = json.dumps({"data": [{"title": "", "paragraphs": paragraphs}]})
+    write("squad/train-v1.1.first-1280000-bytes.json", [dataset])
+    (folder / "squad" / "dev-v1.1.rebuilt.json.xz").write_bytes(lzma.compress(dataset.encode()))
     return folder
 
 

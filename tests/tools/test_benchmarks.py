@@ -74,6 +74,15 @@ def test_finetuning_scores_numbers_by_their_correlation(tool, finetuning_flags, 
     assert summary["comparisons"]["transformers"]["standard_error"] is None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["squad", "wnut17"])
+def test_finetuning_answers_questions_and_tags_words(tool, finetuning_flags, results, name):
+    summary = tool("benchmark_finetuning").main(["--data", name, "--seeds", "1", *finetuning_flags])
+    assert [line["peer"] for line in results.lines()[:-1]] == ["keras_bert", "transformers"]
+    for part in summary["peers"].values():
+        assert 0 <= part["mean"]["f1"] <= 1 and part["median_seconds"] > 0
+
+
 def test_a_run_is_a_process_of_its_own_and_leaves_a_line(data, model, results):
     flags = ["--data", "sst2", "--data-folder", str(data), "--model", model, "--sequence-length", "32"]
     flags += ["--epochs", "1", "--seeds", "1", "--peers", "keras_bert", "--precision", "bfloat16"]
