@@ -70,7 +70,7 @@ def run_keras_bert(args: argparse.Namespace, task: Questions) -> dict:
     labeler = keras_bert.BertSpanLabeler.from_preset(
         args.model,
         sequence_length=args.sequence_length,
-        doc_stride=min(_STRIDE, args.sequence_length // 3),
+        doc_stride=min(_STRIDE, args.sequence_length // 4),
         max_question_length=min(64, args.sequence_length // 2),
         max_answer_length=_LONGEST_ANSWER,
         dtype="mixed_bfloat16" if args.precision == "bfloat16" else "float32",
@@ -95,7 +95,7 @@ def run_keras_bert(args: argparse.Namespace, task: Questions) -> dict:
 def run_transformers(args: argparse.Namespace, task: Questions) -> dict:
     """Trains with a plain loop, as transformers' own example does."""
     torch, transformers = torch_and_transformers(args)
-    model = transformers.BertForQuestionAnswering.from_pretrained(args.model, dtype=torch.float32)
+    model = transformers.BertForQuestionAnswering.from_pretrained(args.model, dtype=torch.float32, num_labels=2)
     tokenizer = transformers.AutoTokenizer.from_pretrained(args.model, use_fast=True)
     pad = transformers.DataCollatorWithPadding(tokenizer)
 
@@ -105,7 +105,7 @@ def run_transformers(args: argparse.Namespace, task: Questions) -> dict:
             [question["context"] for question in questions],
             truncation="only_second",
             max_length=args.sequence_length,
-            stride=min(_STRIDE, args.sequence_length // 3),
+            stride=min(_STRIDE, args.sequence_length // 4),
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
         )

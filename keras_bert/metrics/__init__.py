@@ -8,6 +8,7 @@ _lazy.require_tensorflow(__name__)
 
 if TYPE_CHECKING:
     from keras_bert.metrics.correlation import PearsonCorrelation as PearsonCorrelation
+    from keras_bert.metrics.entities import EntityScores as EntityScores
     from keras_bert.metrics.entities import entity_scores as entity_scores
     from keras_bert.metrics.entities import tag_entities as tag_entities
     from keras_bert.metrics.scores import accuracy as accuracy

@@ -3,6 +3,8 @@
 import collections
 from collections.abc import Iterable, Sequence
 
+import keras
+
 # What opens an entity of several words, goes on in it, ends it, and is one of a single word.
 SCHEMES = {
     "bio": {"begin": "B", "inside": "I", "end": "", "single": "B"},
@@ -91,6 +93,29 @@ def entity_scores(
     labels = sorted(counts["true"] | counts["predicted"])
     scores = {label: _scores(*(counts[part][label] for part in counts)) for label in labels}
     return {**_scores(*(counts[part].total() for part in counts)), "labels": scores}
+
+
+class EntityScores(keras.callbacks.Callback):
+    """Adds `val_precision`, `val_recall` and `val_f1` of entities to the logs of every epoch of a token classifier.
+
+    Put it before callbacks that read the logs.
+
+    Args:
+        words: list of lists of words to evaluate on; or what else `predict_tags` takes.
+        tags: list of lists of tags.
+        scheme: str, default "bio". See `tag_entities`.
+
+    Example:
+    >>> tagger.fit(words, tags, callbacks=[keras_bert.metrics.EntityScores(dev_words, dev_tags)])
+    """
+
+    def __init__(self, words, tags: Sequence[Sequence[str]], scheme: str = "bio"):
+        super().__init__()
+        self.words, self.tags, self.scheme = words, tags, scheme
+
+    def on_epoch_end(self, epoch, logs=None):
+        scores = entity_scores(self.tags, self.model.predict_tags(self.words, verbose=0), self.scheme)
+        logs.update({f"val_{name}": scores[name] for name in ("precision", "recall", "f1")})
 
 
 def _parted(tag: str, marks: dict[str, str], scheme: str) -> tuple[str, str]:

@@ -184,9 +184,17 @@ def test_it_learns_and_is_saved_and_loaded(tmp_path):
     answers = ["中国" if i % 2 else None for i in range(64)]
     labeler = make_labeler(num_layers=1, no_answer_threshold=0.0)
     labeler.compile(learning_rate=1e-2)
-    history = labeler.fit(
-        (questions, contexts), answers, epochs=12, batch_size=16, verbose=0, validation_split=0.25
-    ).history
+    rows = [
+        {"id": str(i), "question": question, "is_impossible": not answer, "answers": [{"text": answer}] * bool(answer)}
+        for i, (question, answer) in enumerate(zip(questions, answers, strict=True))
+    ]
+    paragraphs = [{"context": context, "qas": [row]} for context, row in zip(contexts, rows, strict=True)]
+    scores = keras_bert.metrics.SquadScores({"data": [{"paragraphs": paragraphs}]})
+    options = {"epochs": 12, "batch_size": 16, "verbose": 0, "validation_split": 0.25, "callbacks": [scores]}
+    history = labeler.fit((questions, contexts), answers, **options).history
+    assert history["val_f1"][-1] > 95 > 60 > history["val_f1"][0]
+    assert history["val_f1"][-1] == scores.scores()["best_f1"] and "no_answer_threshold" in history
+    assert labeler.no_answer_threshold == 0.0
     assert history["val_loss"][-1] < 0.5 * history["val_loss"][0]
     records = labeler.predict((questions, contexts), verbose=0)
     right = sum(record["answer"] == (answer or "") for record, answer in zip(records, answers, strict=True))

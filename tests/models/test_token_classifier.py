@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert
-from keras_bert.metrics import tag_entities
+from keras_bert.metrics import EntityScores, entity_scores, tag_entities
 from tests.taggers import TAGS, TEXTS, VOCABULARY, WORDS, make_tagger
 
 NAMES = {"token_ids": "input_ids", "segment_ids": "token_type_ids", "padding_mask": "attention_mask"}
@@ -157,8 +157,11 @@ def test_it_learns_from_words_and_from_texts_and_is_saved_and_loaded(tmp_path):
     spans = [[(label, 2 * start, 2 * end - 1) for label, start, end in tag_entities(row)] for row in tags]
     tagger = make_tagger(num_layers=1)
     tagger.compile(learning_rate=2e-2)
-    history = tagger.fit(words, tags, epochs=8, batch_size=16, verbose=0, validation_split=0.25).history
+    scores = EntityScores(words, tags)
+    options = {"epochs": 8, "batch_size": 16, "verbose": 0, "validation_split": 0.25, "callbacks": [scores]}
+    history = tagger.fit(words, tags, **options).history
     assert history["val_accuracy"][-1] > 0.95
+    assert history["val_f1"][-1] == entity_scores(tags, tagger.predict_tags(words, verbose=0))["f1"] > 0.9
     by_words = tagger.evaluate(words, tags, verbose=0, return_dict=True)
     assert tagger.evaluate(texts, spans, verbose=0, return_dict=True) == by_words
     as_dicts = [[dict(zip(("label", "start", "end"), span, strict=True)) for span in row] for row in spans]
