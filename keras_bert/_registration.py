@@ -19,6 +19,8 @@ TENSORFLOW_MODULES = (
     "keras_bert.training.schedules",
     "keras_bert.models.classifier",
     "keras_bert.models.pretrainer",
+    "keras_bert.models.span_labeler",
+    "keras_bert.models.token_classifier",
 )
 
 
