@@ -14,27 +14,20 @@ over 1 means that keras_bert is faster. On the CPU.
 
 import argparse
 import pathlib
-import statistics
 import sys
-import tempfile
-import time
 
 from benchmark_data import read_task
 from benchmark_records import (
     DATA,
     MODEL,
-    Neighbours,
     answer,
     benchmark_parser,
     cores,
     need,
     peer_list,
-    ratios,
-    record,
     run_worker,
 )
-
-SETTINGS = ("batch", "single")
+from benchmark_rounds import measure, rounds_flags, run_rounds
 
 
 def main(argv: list[str] | None = None) -> dict:
@@ -55,31 +48,10 @@ def main(argv: list[str] | None = None) -> dict:
     print(
         f"{len(texts)} texts in batches of {args.batch_size}, {args.single_texts} one by one, {cores()} cores."
     )
-    neighbours = Neighbours()
-    rounds = {peer: [] for peer in peers}
-    with tempfile.TemporaryDirectory() as folder:
-        run_worker(__file__, argv, "make_keras_bert", "--folder", folder)
-        if "keras_hub" in peers:
-            run_worker(__file__, argv, "make_keras_hub", "--folder", folder)
-        for place in range(args.rounds):
-            for peer in peers:
-                figures = run_worker(__file__, argv, peer, "--folder", folder)
-                rounds[peer].append(figures)
-                speeds = {
-                    "texts_per_second": len(texts) / figures["batch"],
-                    "milliseconds": 1e3 * figures["single"],
-                }
-                record(args, __file__, argv, neighbours, peer=peer, round=place, figures=speeds)
-                print(f"round {place}  {peer:<12}  {describe(speeds)}", flush=True)
-    summary = summarize(rounds, len(texts))
-    record(args, __file__, argv, neighbours, summary=summary)
-    for peer, part in summary["peers"].items():
-        print(f"median   {peer:<12}  {describe(part)}")
+    makers = ["make_keras_bert", *(["make_keras_hub"] if "keras_hub" in peers else [])]
+    summary = run_rounds(args, __file__, argv, run_worker, peers, makers, len(texts), largest_difference)
     for peer, part in summary["comparisons"].items():
-        found = ", ".join(f"{setting} {part[setting]['median_ratio']:.2f}" for setting in SETTINGS)
-        print(
-            f"time of {peer} / {peers[0]}: {found}; scores differ by {part['largest_difference']:.1e} at most"
-        )
+        print(f"{peer}: scores differ by {part['largest_difference']:.1e} at most")
     return summary
 
 
@@ -90,14 +62,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("--model", default=str(MODEL), help=f"Directory in Hugging Face's layout. Default: {MODEL}.")
     add("--data-folder", type=pathlib.Path, default=DATA, help=f"Folder of the data sets. Default: {DATA}.")
     add("--texts", type=int, default=512, help="Texts in batches. Default: 512.")
-    add("--batch-size", type=int, default=32, help="Default: 32.")
-    add("--single-texts", type=int, default=100, help="Texts answered one by one. Default: 100.")
     add(
         "--sequence-length", type=int, default=128, help="Longest row; KerasHub's fixed length. Default: 128."
     )
-    add("--rounds", type=int, default=5, help="Measurements of each peer. Default: 5.")
-    add("--peers", default=",".join(PEERS), help=f"Default: {','.join(PEERS)}; the first is ours.")
-    add("--folder", type=pathlib.Path, help=argparse.SUPPRESS)  # what the makers wrote
+    rounds_flags(parser, PEERS, single_texts=100)
     return parser
 
 
@@ -193,56 +161,12 @@ MAKERS = {"make_keras_bert": make_keras_bert, "make_keras_hub": make_keras_hub}
 PEERS = {"keras_bert": load_saved_model, "transformers": load_pipeline, "keras_hub": load_saved_model}
 
 
-def measure(args: argparse.Namespace, score_all, score, texts: list[str]) -> dict:
-    """Times all texts in batches, and some one by one: seconds in all, and the median of one."""
-    singles = texts[: args.single_texts]
-    scores = score_all(texts)
-    for text in singles:
-        score([text])
-    started = time.perf_counter()
-    score_all(texts)
-    batch = time.perf_counter() - started
-    times = []
-    for text in singles:
-        started = time.perf_counter()
-        score([text])
-        times.append(time.perf_counter() - started)
-    return {"batch": batch, "single": statistics.median(times), "scores": scores}
-
-
-def summarize(rounds: dict[str, list[dict]], texts: int) -> dict:
-    """Takes medians over the rounds, and compares the first peer with each of the others."""
-    ours, *others = rounds
-    series = {peer: {name: [run[name] for run in runs] for name in SETTINGS} for peer, runs in rounds.items()}
-    medians = {
-        peer: {
-            "texts_per_second": texts / statistics.median(times["batch"]),
-            "milliseconds": 1e3 * statistics.median(times["single"]),
-        }
-        for peer, times in series.items()
-    }
-    comparisons = {
-        peer: {
-            **{name: ratios(series[ours][name], series[peer][name]) for name in SETTINGS},
-            "largest_difference": largest_difference(rounds[ours][0]["scores"], rounds[peer][0]["scores"]),
-        }
-        for peer in others
-    }
-    return {"peers": medians, "comparisons": comparisons}
-
-
-def largest_difference(ours: list[list[float]], theirs: list[list[float]]) -> float:
+def largest_difference(ours: list[list[float]], theirs: list[list[float]]) -> dict:
     """Gives the largest difference of two tables of scores."""
-    return max(
+    largest = max(
         abs(a - b) for our, their in zip(ours, theirs, strict=True) for a, b in zip(our, their, strict=True)
     )
-
-
-def describe(speeds: dict) -> str:
-    """Writes the two speeds for a reader."""
-    return (
-        f"{speeds['texts_per_second']:7.1f} texts/s in batches  {speeds['milliseconds']:6.1f} ms for one text"
-    )
+    return {"largest_difference": largest}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import random
 import time
 from typing import NamedTuple
 
+import numpy as np
 from benchmark_torch import fine_tune, outputs_of, torch_and_transformers
 
 _LONGEST_ANSWER, _BEST_ENDS, _STRIDE = 30, 20, 128
@@ -97,29 +98,10 @@ def run_transformers(args: argparse.Namespace, task: Questions) -> dict:
     torch, transformers = torch_and_transformers(args)
     model = transformers.BertForQuestionAnswering.from_pretrained(args.model, dtype=torch.float32, num_labels=2)
     tokenizer = transformers.AutoTokenizer.from_pretrained(args.model, use_fast=True)
-    pad = transformers.DataCollatorWithPadding(tokenizer)
-
-    def windows(questions):
-        encoded = tokenizer(
-            [question["question"] for question in questions],
-            [question["context"] for question in questions],
-            truncation="only_second",
-            max_length=args.sequence_length,
-            stride=min(_STRIDE, args.sequence_length // 4),
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-        )
-        for row, example in enumerate(encoded["overflow_to_sample_mapping"]):
-            inputs = {name: encoded[name][row] for name in ("input_ids", "token_type_ids", "attention_mask")}
-            kinds = encoded.sequence_ids(row)
-            places = [
-                place if kind == 1 else None for place, kind in zip(encoded["offset_mapping"][row], kinds, strict=True)
-            ]
-            yield example, inputs, places
 
     def features():
         rows = []
-        for example, inputs, places in windows(task.train):
+        for example, inputs, places in windows(tokenizer, task.train, args):
             answer = task.train[example]["answers"][0]
             begin, end = answer["answer_start"], answer["answer_start"] + len(answer["text"])
             held = [i for i, place in enumerate(places) if place and place[1] > begin and place[0] < end]
@@ -128,26 +110,72 @@ def run_transformers(args: argparse.Namespace, task: Questions) -> dict:
             rows.append({**inputs, "start_positions": first, "end_positions": last})
         return rows
 
+    pad = transformers.DataCollatorWithPadding(tokenizer)
     figures = fine_tune(model, features, pad, args)
     started = time.perf_counter()
-    found = list(windows(task.dev))
-    logits = []
-    for outputs in outputs_of(model, [inputs for _, inputs, _ in found], pad, args):
-        logits += zip(outputs.start_logits.float().numpy(), outputs.end_logits.float().numpy(), strict=True)
-    best = {}
-    for (example, _, places), (start, end) in zip(found, logits, strict=True):
-        real = range(len(places))
-        for first in sorted(real, key=lambda i: -start[i])[:_BEST_ENDS]:
-            for last in sorted(real, key=lambda i: -end[i])[:_BEST_ENDS]:
-                if places[first] and places[last] and first <= last < first + _LONGEST_ANSWER:
-                    value = start[first] + end[last]
-                    if value > best.get(example, (-1e9,))[0]:
-                        best[example] = value, places[first][0], places[last][1]
+    best = answers(model, tokenizer, task.dev, args)
     predictions = {}
     for example, question in enumerate(task.dev):
         _, begin, stop = best.get(example, (0, 0, 0))
         predictions[question["id"]] = question["context"][begin:stop]
     return figures | {"evaluation_seconds": time.perf_counter() - started, "predictions": predictions}
+
+
+def windows(tokenizer, questions: list[dict], args: argparse.Namespace):
+    """Cuts contexts as transformers' own example does.
+
+    Args:
+        tokenizer: of transformers.
+        questions: list of dicts of `question` and `context`.
+        args: the flags.
+
+    Yields:
+        The row of the question, the model's inputs, and where each token of the context is in it; None for others.
+    """
+    encoded = tokenizer(
+        [question["question"] for question in questions],
+        [question["context"] for question in questions],
+        truncation="only_second",
+        max_length=args.sequence_length,
+        stride=min(_STRIDE, args.sequence_length // 4),
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+    )
+    for row, example in enumerate(encoded["overflow_to_sample_mapping"]):
+        inputs = {name: encoded[name][row] for name in ("input_ids", "token_type_ids", "attention_mask")}
+        places = zip(encoded["offset_mapping"][row], encoded.sequence_ids(row), strict=True)
+        yield example, inputs, [place if kind == 1 else None for place, kind in places]
+
+
+def answers(model, tokenizer, questions: list[dict], args: argparse.Namespace) -> dict[int, tuple]:
+    """Answers questions as transformers' own example does, from the 20 best begins and ends of each window.
+
+    Args:
+        model: `BertForQuestionAnswering`.
+        tokenizer: of transformers.
+        questions: list of dicts of `question` and `context`.
+        args: the flags.
+
+    Returns:
+        dict of row to logit, begin and end of its best answer.
+    """
+    import transformers
+
+    pad = transformers.DataCollatorWithPadding(tokenizer)
+    found = list(windows(tokenizer, questions, args))
+    logits = []
+    for outputs in outputs_of(model, [inputs for _, inputs, _ in found], pad, args):
+        logits += zip(outputs.start_logits.float().numpy(), outputs.end_logits.float().numpy(), strict=True)
+    best = {}
+    for (example, _, places), (start, end) in zip(found, logits, strict=True):
+        begins, ends = (np.argsort(-part[: len(places)])[:_BEST_ENDS] for part in (start, end))
+        for first in begins:
+            for last in ends:
+                if places[first] and places[last] and first <= last < first + _LONGEST_ANSWER:
+                    value = float(start[first] + end[last])
+                    if value > best.get(example, (-1e9,))[0]:
+                        best[example] = value, places[first][0], places[last][1]
+    return best
 
 
 PEERS = {"keras_bert": run_keras_bert, "transformers": run_transformers}
