@@ -56,11 +56,16 @@ def make_classifier(
     )
     preprocessor = make_preprocessor() if texts else None
     classifier = keras_bert.BertClassifier(encoder, preprocessor, labels=labels, task=task, **arguments)
+    return with_large_weights(classifier)
+
+
+def with_large_weights(model):
+    """The model, its weights so large that each counts, the same each time."""
     rng = np.random.default_rng(1)
-    for weight in classifier.weights:
+    for weight in model.weights:
         is_scale = weight.path.endswith("gamma")
         weight.assign(rng.normal(float(is_scale), 0.1 if is_scale else 0.4, weight.shape))
-    return classifier
+    return model
 
 
 def scores_of(classifier, texts):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 import keras_bert
+from tests.classifiers import with_large_weights
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", "##k", "##l", "中", "国", "."]
 RNG = np.random.default_rng(4)
@@ -30,8 +31,4 @@ def make_labeler(texts=True, num_layers=2, sequence_length=17, **arguments):
     preprocessor = keras_bert.BertPreprocessor(tokenizer, sequence_length=sequence_length)
     sizes = {"doc_stride": 5, "max_question_length": 4, "max_answer_length": 4}
     labeler = keras_bert.BertSpanLabeler(encoder, preprocessor if texts else None, **sizes | arguments)
-    rng = np.random.default_rng(1)
-    for weight in labeler.weights:
-        is_scale = weight.path.endswith("gamma")
-        weight.assign(rng.normal(float(is_scale), 0.1 if is_scale else 0.4, weight.shape))
-    return labeler
+    return with_large_weights(labeler)

@@ -1,9 +1,9 @@
 """The token classifier that tests are made with: small, its weights far from 0."""
 
 import keras
-import numpy as np
 
 import keras_bert
+from tests.classifiers import with_large_weights
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefgh", "##k", "##l", "中", "国", ".", "'"]
 TAGS = ["B-x", "O", "I-x", "B-größe", "I-größe"]
@@ -26,8 +26,4 @@ def make_tagger(texts=True, num_layers=2, labels=TAGS, **arguments):
     )
     preprocessor = keras_bert.BertPreprocessor(keras_bert.BertTokenizer(VOCABULARY), sequence_length=14)
     tagger = keras_bert.BertTokenClassifier(encoder, preprocessor if texts else None, labels, **arguments)
-    rng = np.random.default_rng(1)
-    for weight in tagger.weights:
-        is_scale = weight.path.endswith("gamma")
-        weight.assign(rng.normal(float(is_scale), 0.1 if is_scale else 0.4, weight.shape))
-    return tagger
+    return with_large_weights(tagger)
