@@ -26,7 +26,7 @@ from benchmark_records import (
     peer_list,
     run_worker,
 )
-from benchmark_rounds import measure, rounds_flags, run_rounds
+from benchmark_rounds import load_signature, measure, rounds_flags, run_rounds
 
 TAGS = ["O", *(f"{mark}-{label}" for label in ("person", "location", "group") for mark in "BI")]
 
@@ -95,12 +95,8 @@ def make(args: argparse.Namespace) -> dict:
 def load_saved_model(args: argparse.Namespace):
     """Loads the SavedModel; gives functions of inputs."""
     import tensorflow as tf
-    import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
-    model = tf.saved_model.load(str(args.folder / "saved_model" / "1"))
-    signature = model.signatures["serving_default"]
-
-    def ask(inputs):
+    def ask(signature, inputs):
         if args.task == "entities":
             found = {name: value.numpy().tolist() for name, value in signature(text=tf.constant(inputs)).items()}
             places = zip(found["entity_start"], found["entity_end"], found["num_entities"], strict=True)
@@ -108,13 +104,8 @@ def load_saved_model(args: argparse.Namespace):
         columns = {name: tf.constant([row[name] for row in inputs]) for name in ("question", "context")}
         return signature(**columns)["answer"].numpy().astype(str).tolist()
 
-    def ask_all(inputs):
-        size = args.batch_size
-        return [row for low in range(0, len(inputs), size) for row in ask(inputs[low : low + size])]
+    return load_signature(args.folder / "saved_model" / "1", args.batch_size, ask)
 
-    # Whoever loads a SavedModel must hold on to it, or its variables go.
-    ask.model = model
-    return ask_all, ask
 
 
 def load_transformers(args: argparse.Namespace):

@@ -27,7 +27,7 @@ from benchmark_records import (
     peer_list,
     run_worker,
 )
-from benchmark_rounds import measure, rounds_flags, run_rounds
+from benchmark_rounds import load_signature, measure, rounds_flags, run_rounds
 
 
 def main(argv: list[str] | None = None) -> dict:
@@ -118,23 +118,14 @@ def make_keras_hub(args: argparse.Namespace) -> dict:
 
 
 def load_saved_model(args: argparse.Namespace):
-    """Loads a SavedModel of strings; gives a function of texts to scores `(B, C)`."""
+    """Loads a SavedModel of strings; gives functions of texts to scores `(B, C)`."""
     import tensorflow as tf
-    import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
-    model = tf.saved_model.load(str(args.folder / args.worker / "1"))
-    signature = model.signatures["serving_default"]
-
-    def score(texts):
+    def score(signature, texts):
         return signature(text=tf.constant(texts))["probabilities"].numpy().tolist()
 
-    def score_all(texts):
-        size = args.batch_size
-        return [row for low in range(0, len(texts), size) for row in score(texts[low : low + size])]
+    return load_signature(args.folder / args.worker / "1", args.batch_size, score)
 
-    # Whoever loads a SavedModel must hold on to it, or its variables go.
-    score.model = model
-    return score_all, score
 
 
 def load_pipeline(args: argparse.Namespace):

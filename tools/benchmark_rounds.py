@@ -79,6 +79,34 @@ def run_rounds(
     return summary
 
 
+def load_signature(path: pathlib.Path, batch_size: int, ask: Callable) -> tuple[Callable, Callable]:
+    """Loads a SavedModel of strings.
+
+    Args:
+        path: `pathlib.Path`.
+        batch_size: int.
+        ask: callable of the signature and inputs; gives a list of answers.
+
+    Returns:
+        Two callables of inputs: one that asks batch by batch, one that asks all at once.
+    """
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
+
+    model = tf.saved_model.load(str(path))
+    signature = model.signatures["serving_default"]
+
+    def ask_once(inputs):
+        return ask(signature, inputs)
+
+    def ask_all(inputs):
+        return [row for low in range(0, len(inputs), batch_size) for row in ask_once(inputs[low : low + batch_size])]
+
+    # Whoever loads a SavedModel must hold on to it, or its variables go.
+    ask_once.model = model
+    return ask_all, ask_once
+
+
 def measure(args: argparse.Namespace, score_all, score, texts: list) -> dict:
     """Times all texts in batches, and some one by one: seconds in all, and the median of one."""
     singles = texts[: args.single_texts]
