@@ -146,14 +146,17 @@ def fill_up(example, multiple: int):
     return tf.nest.map_structure(pad, example)
 
 
-def count_steps(dataset: tf.data.Dataset) -> int:
-    """Counts the batches of an epoch, by going through the data where tf.data does not know.
+def with_known_steps(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Tells a dataset its number of batches, by going through the data where tf.data does not know.
+
+    Keras learns the end of a dataset of unknown length by trying one step more: it warns that the data ran out, and the
+    optimizer may count the step that did not take place.
 
     Args:
-        dataset: `tf.data.Dataset`.
+        dataset: `tf.data.Dataset` of as many batches each time.
 
     Returns:
-        int.
+        `tf.data.Dataset` with a `cardinality()`.
 
     Raises:
         ValueError: the dataset never ends.
@@ -163,7 +166,8 @@ def count_steps(dataset: tf.data.Dataset) -> int:
         raise ValueError("An endless dataset needs `steps_per_epoch`. Received: steps_per_epoch=None.")
     if count == tf.data.UNKNOWN_CARDINALITY:
         count = int(dataset.reduce(np.int64(0), lambda n, *_: n + 1))
-    return count
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
+    return dataset
 
 
 def split(x, y, sample_weight, validation_split: float):

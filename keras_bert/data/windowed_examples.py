@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_bert.data.examples import fill_up
+from keras_bert.data.examples import fill_up, with_known_steps
 
 # Windows among which the next is drawn; the examples themselves are shuffled before.
 _SHUFFLED = 2048
@@ -44,4 +44,5 @@ def windowed_batches(
     rows = examples.map(cut, tf.data.AUTOTUNE).unbatch()
     if shuffle:
         rows = rows.shuffle(_SHUFFLED)
-    return rows.batch(batch_size).map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    batches = rows.batch(batch_size).map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return with_known_steps(batches) if int(examples.cardinality()) >= 0 else batches

@@ -5,7 +5,7 @@ import os
 import keras
 from keras import ops
 
-from keras_bert.data.examples import count_steps
+from keras_bert.data.examples import with_known_steps
 from keras_bert.layers.masked_lm_head import MaskedLMHead
 from keras_bert.layers.pooler import SplitPositions
 from keras_bert.models.adaptation import Adaptation
@@ -138,8 +138,10 @@ class BertPretrainer(Adaptation, Saving, CompiledTask):
         Returns:
             `keras.callbacks.History`.
         """
+        if steps_per_epoch is None:
+            x = with_known_steps(x)
         if self._automatic["optimizer"]:
-            self.set_schedule((steps_per_epoch or count_steps(x)) * (epochs - initial_epoch))
+            self.set_schedule((steps_per_epoch or int(x.cardinality())) * (epochs - initial_epoch))
         return super().fit(
             x,
             epochs=epochs,

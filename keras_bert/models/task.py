@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.data.examples import batches, count_steps, split
+from keras_bert.data.examples import batches, split, with_known_steps
 from keras_bert.data.inputs import holds_pairs
 from keras_bert.data.token_budget import portions, prediction_batches
 from keras_bert.models.adaptation import Adaptation
@@ -91,8 +91,10 @@ class Task(Adaptation, Saving, CompiledTask):
                 validation_data = (validation_data,)
             dev_x, dev_y, dev_weight = (*validation_data, None, None)[:3]
             validation_data = self._batches(dev_x, dev_y, dev_weight, validation_batch_size or batch_size)
+        if steps_per_epoch is None:
+            dataset = with_known_steps(dataset)
         if self._automatic["optimizer"]:
-            steps = steps_per_epoch or count_steps(dataset)
+            steps = steps_per_epoch or int(dataset.cardinality())
             self.set_schedule(steps * (epochs - initial_epoch))
         return super().fit(
             dataset,
