@@ -95,7 +95,7 @@ def row_batches(inputs: dict, batch_size: int | None, trim: bool):
         `tf.data.Dataset` of dicts, and the order `(n,)` in which it gives the rows.
     """
     rows, width = inputs["token_ids"].shape
-    lengths = tf.reduce_sum(inputs["padding_mask"], axis=1).numpy() if trim else np.full(rows, width)
+    lengths = tf.reduce_sum(inputs["padding_mask"], axis=1).numpy() if trim else np.full(rows, width, "int32")
     order = np.argsort(-lengths, kind="stable")
     bounds = _bounds(lengths[order], batch_size)
     widths = lengths[order[bounds[:-1]]]
