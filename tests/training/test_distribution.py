@@ -12,6 +12,8 @@ import tensorflow as tf
 import keras_bert
 from keras_bert.training import strategy
 from tests.classifiers import NAMES, TEXTS, make_classifier
+from tests.labelers import CONTEXTS, QUESTIONS, make_labeler
+from tests.taggers import WORDS, make_tagger
 
 WEIGHTS = [1.0, 0.5, 3.0, 2.0, 0.25, 1.0, 0.0]
 # name: (examples, uneven weights, settings of the compile), in batches of 4. A last batch of 3 is 2 and 1, one of 1 is
@@ -84,6 +86,24 @@ def main(preset, cases):
     ]
     differences["predict"] = float(np.abs(answers[0] - answers[1]).max())
 
+    answers = [context.strip()[:3] for context in CONTEXTS]
+    tags = [["B-x"] * len(words) for words in WORDS]
+    heads = {
+        "spans": (make_labeler, ((QUESTIONS[2:], CONTEXTS[2:]), answers[2:], WEIGHTS[2:])),
+        "words": (make_tagger, (WORDS, tags, WEIGHTS[: len(WORDS)])),
+    }
+    for name, (make_head, (x, y, sample_weight)) in heads.items():
+        results = []
+        for place in (one, mirrored):
+            with place.scope():
+                model = make_head()
+                model.compile(learning_rate=0.001, run_eagerly=place is one)
+            history = model.fit(x, y, 4, 1, 0, sample_weight=sample_weight, shuffle=False).history
+            results.append((history, model.predict(x, verbose=0)))
+        (history, found), (other_history, other_found) = results
+        differences[name] = {key: abs(history[key][0] - other_history[key][0]) for key in history}
+        differences[name]["answers"] = float(_without_scores(found) != _without_scores(other_found))
+
     classifier = make(mirrored, 0.5)
     inputs = classifier.preprocessor(TEXTS)
     call = tf.function(lambda: classifier(inputs, training=True), autograph=False)
@@ -96,6 +116,13 @@ def main(preset, cases):
     ]
     differences["on one device"] = on_one_device
     print(json.dumps(differences))
+
+
+def _without_scores(found):
+    """What labelers and taggers say, but for floats."""
+    if isinstance(found, dict):
+        return {key: _without_scores(value) for key, value in found.items() if key != "score"}
+    return [_without_scores(one) for one in found] if isinstance(found, list) else found
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +172,12 @@ def test_validation_and_predictions_are_those_of_one_device(differences):
     assert differences["all"]["val_loss"] <= 1e-5
     assert differences["all"]["val_accuracy"] <= 1e-6
     assert differences["predict"] <= 1e-6
+
+
+@pytest.mark.parametrize("head", ["spans", "words"])
+def test_windows_train_and_answer_as_on_one_device(differences, head):
+    assert {key: value for key, value in differences[head].items() if value > 1e-5} == {}
+    assert len(differences[head]) >= 3
 
 
 def test_replicas_draw_different_dropout_masks(differences):
