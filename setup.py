@@ -68,7 +68,7 @@ setup(
     package_data={
         "keras_bert": ["py.typed"],
         "keras_bert.serving": ["*.txt"],
-        "keras_bert.presets": ["*/*.json", "*/*.txt", "*/*.safetensors"],
+        "keras_bert.presets": ["*/*.json", "*/*.txt", "*/*.safetensors", "*/*.md", "*/*.png"],
     },
     install_requires=RUNTIME,
     extras_require=EXTRAS,

@@ -2,24 +2,22 @@
 
     python recipes/finetune_classifier.py --preset PRESET --train train.tsv --dev dev.tsv --test test.tsv
 
-Without arguments it runs on `recipes/sample_data`, offline, in half a minute on 2 cores. Results go to `--output`:
-`preset/` (the best epoch so far, also while it trains), `saved_model/1/` (strings in, answers out), `metrics.json`,
-`predictions.tsv` of the test data, `learning_curve.png`, `confusion_matrix.png` and `logs/` for TensorBoard
-(where that is installed).
+Without arguments it fine-tunes the preset that the package carries on `recipes/sample_data`, offline. Results go to
+`--output`: `preset/` (the best epoch so far, also while it trains), `saved_model/1/` (strings in, answers out),
+`metrics.json`, `predictions.tsv` of the test data, `learning_curve.png`, `confusion_matrix.png` and `logs/` for
+TensorBoard (where that is installed).
 """
 
 import argparse
 import pathlib
 import sys
-import time
 from typing import NamedTuple
 
 import keras
 import numpy as np
-import plots
 import report
 import tensorflow as tf
-from callbacks import BestPreset, ExamplesPerSecond, tensorboard_logs
+from finetuning import export_and_ask, learning_rate, preset_of, train
 from flags import training_flags, writable_directory
 from labels import label_array, label_names, parse_label
 from tables import read_columns
@@ -29,17 +27,6 @@ import keras_bert
 SAMPLE = pathlib.Path(__file__).parent / "sample_data"
 TASKS = ("single_label", "multi_label", "regression")
 TASK = "Whether an example has one label, several (joined by |, or a list in .jsonl), or a number."
-
-EXAMPLE = """
-Ask the SavedModel, in any Python with tensorflow and tensorflow-text:
-
-import tensorflow as tf
-import tensorflow_text  # registers the operations of the tokenizer
-
-model = tf.saved_model.load({path!r})
-answer = model.signatures["serving_default"]({inputs})
-print({{name: value.numpy() for name, value in answer.items()}})
-"""
 
 
 class Split(NamedTuple):
@@ -71,60 +58,39 @@ def main(argv: list[str] | None = None) -> dict:
         strategy = keras_bert.training.strategy(args.strategy)
         with strategy.scope():
             classifier = build_classifier(args, names)
-            classifier.compile(learning_rate=args.learning_rate or (5e-5 if args.preset else 1e-3))
+            classifier.compile(learning_rate=learning_rate(args))
     except (ValueError, OSError) as error:
         parser.error(str(error))
     counts = {split: len(examples.texts) for split, examples in splits.items()}
     print(f"Examples: {counts}. Labels: {', '.join(names) or 'numbers'}. Results: {output}")
+    warn_of_unknown_tokens(classifier.preprocessor.tokenizer, splits["train"].texts)
 
-    monitor = "val_accuracy" if args.task == "single_label" else "val_loss"
-    best = BestPreset(output / "preset", monitor, higher_is_better=monitor == "val_accuracy")
-    logs = output / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S")
-    started = time.perf_counter()
-    history = classifier.fit(
-        splits["train"].inputs(),
-        true["train"],
+    by_accuracy = args.task == "single_label"
+    trained = train(
+        classifier,
+        args,
+        output,
+        counts["train"],
+        monitor="val_accuracy" if by_accuracy else "val_loss",
+        higher_is_better=by_accuracy,
+        x=splits["train"].inputs(),
+        y=true["train"],
         validation_data=(splits["dev"].inputs(), true["dev"]),
-        epochs=args.epochs or (3 if args.preset else 12),
-        batch_size=args.batch_size,
-        callbacks=[
-            ExamplesPerSecond(counts["train"], args.batch_size),
-            *tensorboard_logs(logs),
-            best,
-        ],
-    ).history
-    seconds = time.perf_counter() - started
-
-    metrics = {
-        "task": args.task,
-        "labels": names,
-        "examples": counts,
-        "seconds_of_training": seconds,
-        "best_epoch": best.best_epoch,
-    }
+    )
+    metrics = {"task": args.task, "labels": names, "examples": counts}
     for split in list(splits)[1:]:
         outputs = classifier.predict(splits[split].inputs(), batch_size=args.batch_size)
         predicted = report.decide(outputs, args.task)
         metrics[split] = report.score(true[split], predicted, args.task, len(names))
         print(f"{split}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics[split].items()))
-    metrics |= {"history": history, "arguments": vars(args)}
+    metrics |= {**trained, "arguments": vars(args)}
     report.write_json(output / "metrics.json", metrics)
 
     # From here on of the last split: of the test data, or of dev where there is none.
     texts, true = splits[split].texts, true[split]
     report.write_predictions(output / "predictions.tsv", texts, true, outputs, args.task, names)
     report.draw_predictions(output, true, predicted, args.task, names)
-    with keras_bert.presets.atomic_file(output / "learning_curve.png") as new:
-        plots.learning_curve(new, history, best.best_epoch)
-    saved_model = str(output / "saved_model" / "1")
-    classifier.export(saved_model)
-    asked = dict(zip(("text", "text_pair"), texts[0]))
-    signature = tf.saved_model.load(saved_model).signatures["serving_default"]
-    answer = signature(**{name: tf.constant([text]) for name, text in asked.items()})
-    print(f"The SavedModel to {asked}:")
-    print({name: value.numpy().tolist() for name, value in answer.items()})
-    inputs = ", ".join(f"{name}=tf.constant([{text!r}])" for name, text in asked.items())
-    print(EXAMPLE.format(path=saved_model, inputs=inputs))
+    export_and_ask(classifier, output, dict(zip(("text", "text_pair"), texts[0])))
     return metrics
 
 
@@ -189,20 +155,26 @@ def read_split(source: str, args: argparse.Namespace) -> Split:
 
 
 def build_classifier(args: argparse.Namespace, names: list[str]) -> keras_bert.BertClassifier:
-    """Builds a classifier on the preset, or on a tiny random encoder."""
-    options = {"labels": names or None, "task": args.task}
-    dtype = "mixed_bfloat16" if args.mixed_precision else "float32"
-    if args.preset:
-        return keras_bert.BertClassifier.from_preset(
-            args.preset, sequence_length=args.sequence_length, dtype=dtype, **options
-        )
-    print("No --preset: a tiny encoder with random weights, for trying the recipe.", file=sys.stderr)
-    tokenizer = keras_bert.BertTokenizer(vocabulary=str(SAMPLE / "vocab.txt"), lowercase=True)
-    encoder = keras_bert.BertEncoder(
-        vocabulary_size=len(tokenizer.vocabulary), dtype=dtype, **keras_bert.SIZES["tiny"]
+    """Builds a classifier on the preset."""
+    return keras_bert.BertClassifier.from_preset(
+        preset_of(args),
+        labels=names or None,
+        task=args.task,
+        sequence_length=args.sequence_length,
+        dtype="mixed_bfloat16" if args.mixed_precision else "float32",
     )
-    preprocessor = keras_bert.BertPreprocessor(tokenizer, sequence_length=args.sequence_length)
-    return keras_bert.BertClassifier(encoder, preprocessor, **options)
+
+
+def warn_of_unknown_tokens(tokenizer: keras_bert.BertTokenizer, texts: list[tuple[str, ...]]) -> None:
+    """Says so where the vocabulary belongs to another language than the texts."""
+    ids = tokenizer([text for columns in texts[:1000] for text in columns]).flat_values
+    share = float(tf.reduce_mean(tf.cast(ids == tokenizer.vocabulary.unknown_id, tf.float32)))
+    if share > 0.1:
+        print(
+            f"{share:.0%} of the tokens are [UNK]: the vocabulary of this preset does not hold the language of the "
+            "texts. Choose a --preset that does.",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -5,26 +5,30 @@ import os
 import pathlib
 import secrets
 
+import keras_bert
+
 PRESET = "Directory, packaged name, kaggle:// or hf:// address of a pretrained BERT."
 RATE = "Highest learning rate: reached after a warm-up, then falling to 0."
-LENGTH = "Tokens of an input at most; the rest is cut off."
+LENGTH = "Tokens of a row at most."
 STRATEGY = "Trains on one device, or mirrored on all GPUs of the machine."
 OUTPUT = "Directory for all results; files of an earlier run are overwritten."
 
 
-def training_flags(parser: argparse.ArgumentParser, output: str) -> None:
+def training_flags(parser: argparse.ArgumentParser, output: str, sequence_length: int = 128) -> None:
     """Adds the flags of every recipe that trains.
 
     Args:
         parser: `argparse.ArgumentParser`.
         output: str. The default of `--output`.
+        sequence_length: int, default 128. The default of `--sequence-length`.
     """
     add = parser.add_argument_group("training").add_argument
-    add("--preset", help=f"{PRESET} Default: a tiny encoder with random weights, for a try.")
-    add("--epochs", type=positive_int, help="Passes over the training data. Default: 3, without --preset 12.")
-    add("--learning-rate", type=positive_float, help=f"{RATE} Default: 5e-5, without --preset 1e-3.")
+    add("--preset", help=f"{PRESET} Default: {keras_bert.presets.PACKAGED[0]}, a small English one.")
+    add("--epochs", type=positive_int, help="Passes over the training data. Default: 3, without --preset 8.")
+    add("--learning-rate", type=positive_float, help=f"{RATE} Default: 5e-5, without --preset 3e-4.")
     add("--batch-size", type=positive_int, default=32, help="Examples in a step. Default: 32.")
-    add("--sequence-length", type=positive_int, default=128, help=f"{LENGTH} Default: 128.")
+    length = {"type": positive_int, "default": sequence_length}
+    add("--sequence-length", **length, help=f"{LENGTH} Default: {sequence_length}.")
     add("--seed", type=int, default=0, help="Fixes weights, order and dropout of the run. Default: 0.")
     add("--mixed-precision", action="store_true", help="Computes in bfloat16. Default: float32.")
     add("--strategy", choices=["one", "mirrored"], default="one", help=f"{STRATEGY} Default: one.")

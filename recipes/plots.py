@@ -34,16 +34,18 @@ def learning_curve(path: str | os.PathLike, history: Mapping[str, Sequence[float
 
     Args:
         path: str or `os.PathLike`. The PNG to write.
-        history: mapping from name to one number an epoch; `"loss"` is drawn with `"val_loss"`, and so on.
+        history: mapping from name to one number an epoch; `"loss"` is drawn with `"val_loss"`, and so on; what was
+            measured on dev alone is drawn alone, what on train alone is left out.
         best_epoch: int, counted from 1. It is marked.
 
     Example:
     >>> learning_curve("curve.png", {"loss": [0.7, 0.4], "val_loss": [0.6, 0.5]}, best_epoch=2)
     """
-    names = [name for name in history if f"val_{name}" in history]
+    names = [name.removeprefix("val_") for name in history if name.startswith("val_")]
     figure = Figure(figsize=(4.8 * len(names), 3.6), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for key, label in ((name, "train"), (f"val_{name}", "dev")):
+        curves = {label: key for label, key in (("train", name), ("dev", f"val_{name}")) if key in history}
+        for label, key in curves.items():
             axes.plot(range(1, len(history[key]) + 1), history[key], marker="o", markersize=3, label=label)
         axes.axvline(best_epoch, color="grey", linewidth=0.8, linestyle=":", label="best epoch")
         axes.set(title=name.replace("_", " "), xlabel="epoch")

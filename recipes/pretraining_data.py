@@ -7,8 +7,6 @@ import tqdm
 
 import keras_bert
 
-SAMPLE_VOCABULARY = pathlib.Path(__file__).parent / "sample_data" / "vocab.txt"
-
 
 def data_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of the data.
@@ -72,7 +70,7 @@ def _own_tokenizer(args):
             "Raw text needs a vocabulary. Received: neither --vocabulary nor --preset. "
             "Train one: python tools/train_vocabulary.py CORPUS --output vocab.txt."
         )
-    return keras_bert.BertTokenizer(str(SAMPLE_VOCABULARY))
+    return keras_bert.BertTokenizer.from_preset(keras_bert.presets.PACKAGED[0])
 
 
 def _build(args, tokenizer, output):

@@ -11,18 +11,21 @@ from keras_bert.presets.google import read_google
 from keras_bert.presets.hugging_face import INDEX, WEIGHTS, read_hugging_face
 from keras_bert.presets.keras_hub import read_keras_hub
 
+# Folders beside this file, with model cards. The first is what recipes take where none is named.
+PACKAGED = ("novels_mini_en_uncased",)
+
 
 def read_preset(
     preset: str | os.PathLike, load_weights: bool = True
 ) -> tuple[dict, list[str] | None, dict[str, np.ndarray] | None]:
     """Reads the configuration, the vocabulary and the weights of a BERT.
 
-    The format of a directory is recognised from its files. A directory wins over a KerasHub name.
+    The format of a directory is recognised from its files. A directory wins over a packaged or a KerasHub name.
 
     Args:
         preset: str or `os.PathLike`. A directory (saved by this library, transformers, sentence-transformers
-            or KerasHub, or a TF1 release of Google), `"hf://owner/repo"` or `"hf://owner/repo@revision"`,
-            `"kaggle://..."`, or a KerasHub name such as `"bert_base_en_uncased"`.
+            or KerasHub, or a TF1 release of Google), a name in `PACKAGED`, `"hf://owner/repo"` or
+            `"hf://owner/repo@revision"`, `"kaggle://..."`, or a KerasHub name such as `"bert_base_en_uncased"`.
         load_weights: bool. Whether to read the weights. Without, weight files are not fetched and may be
             absent, and a directory may hold only a tokenizer. Defaults to True.
 
@@ -49,6 +52,8 @@ def read_preset(
     name = os.fspath(preset)
     if os.path.isdir(name):
         content = _read_directory(pathlib.Path(name), load_weights)
+    elif name in PACKAGED:
+        content = _read_directory(pathlib.Path(__file__).parent / name, load_weights)
     elif name.startswith("hf://"):
         content = _read_directory(fetch_hugging_face(name, load_weights), load_weights)
     elif name.startswith("kaggle://") or (name.isidentifier() and not os.path.exists(name)):
@@ -61,8 +66,8 @@ def read_preset(
             else ""
         )
         raise ValueError(
-            "`preset` must be a directory, 'hf://owner/repo', 'kaggle://...', or a KerasHub name. "
-            f"Received: {name!r}, {found}.{hint}"
+            f"`preset` must be a directory, {', '.join(map(repr, PACKAGED))}, 'hf://owner/repo', 'kaggle://...', "
+            f"or a KerasHub name. Received: {name!r}, {found}.{hint}"
         )
     config, vocabulary, weights = content
     size = config["encoder"]["vocabulary_size"] if "encoder" in config else None

@@ -15,7 +15,7 @@ from keras_bert.presets.read import read_preset
 
 
 def test_what_is_no_preset_is_named(tmp_path):
-    rule = "`preset` must be a directory, 'hf://owner/repo'"
+    rule = "`preset` must be a directory, 'novels_mini_en_uncased', 'hf://owner/repo'"
     with pytest.raises(ValueError, match=f"{rule}.*Received: './nowhere/at/all', no such directory"):
         read_preset("./nowhere/at/all")
     with pytest.raises(ValueError, match="write 'hf://google-bert/bert-base-uncased'"):
