@@ -44,11 +44,7 @@ def batches(
         ValueError: for inputs that do not fit together.
     """
     if isinstance(x, tf.data.Dataset):
-        if y is not None or sample_weight is not None:
-            raise ValueError(
-                "`y` and `sample_weight` must come with the dataset, as (x, y, sample_weight). "
-                "Received: a dataset and one of them. Zip them into it."
-            )
+        check_alone(y, sample_weight)
         dataset = _batched(x, batch_size or 32)
     else:
         dataset = _from_arrays(x, y, sample_weight, encode_labels, batch_size or 32, shuffle)
@@ -92,13 +88,62 @@ def _checked_arrays(x, y, sample_weight):
     if y is None:
         raise ValueError("Labels must be given as `y`. Received: y=None.")
     y = _as_array(y)
+    _check_rows("y", y, rows)
     if sample_weight is not None:
-        sample_weight = np.asarray(sample_weight, "float32")
-    for name, part in (("y", y), ("sample_weight", sample_weight)):
-        if part is not None and (part.ndim == 0 or len(part) != rows):
-            found = "one value" if part.ndim == 0 else len(part)
-            raise ValueError(f"`{name}` must have a row for each text. Received: {found} for {rows} texts.")
+        sample_weight = checked_weights(sample_weight, rows, y.shape)
     return features, y, sample_weight
+
+
+def checked_weights(sample_weight, rows: int, of_parts: tuple = ()) -> np.ndarray:
+    """Checks the weights of examples.
+
+    Args:
+        sample_weight: floats `(n,)`, or None.
+        rows: int, n.
+        of_parts: tuple of int, optional. Another shape that is taken too: a weight for each part of an example.
+
+    Returns:
+        Float32 array `(n,)`, of ones for None.
+
+    Raises:
+        ValueError: other shapes, or what is no finite number.
+    """
+    if sample_weight is None:
+        return np.ones(rows, "float32")
+    try:
+        weights = np.asarray(sample_weight, "float32")
+    except (TypeError, ValueError):
+        raise ValueError(f"`sample_weight` must be numbers. Received: {sample_weight!r:.80}.") from None
+    _check_rows("sample_weight", weights, rows)
+    if weights.shape not in ((rows,), of_parts):
+        raise ValueError(f"`sample_weight` must have a number for each example. Received: shape {weights.shape}.")
+    if not np.isfinite(weights).all():
+        row = int(np.argwhere(~np.isfinite(weights))[0][0])
+        raise ValueError(f"`sample_weight` must be finite. Received: {sample_weight[row]!r} in row {row}.")
+    return weights
+
+
+def _check_rows(name, part, rows):
+    if part.ndim == 0 or len(part) != rows:
+        found = "one value" if part.ndim == 0 else len(part)
+        raise ValueError(f"`{name}` must have a row for each text. Received: {found} for {rows} texts.")
+
+
+def check_alone(y, sample_weight) -> None:
+    """Refuses labels and weights beside a dataset.
+
+    Args:
+        y: labels, or None.
+        sample_weight: weights, or None.
+
+    Raises:
+        ValueError: one of them is there.
+    """
+    if y is not None or sample_weight is not None:
+        raise ValueError(
+            "`y` and `sample_weight` must come with the dataset, as (x, y, sample_weight). "
+            "Received: a dataset and one of them. Zip them into it."
+        )
 
 
 def _as_array(values):
@@ -144,30 +189,6 @@ def fill_up(example, multiple: int):
         return tf.pad(x, [[0, extra]] + [[0, 0]] * (x.shape.rank - 1))
 
     return tf.nest.map_structure(pad, example)
-
-
-def with_known_steps(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Tells a dataset its number of batches, by going through the data where tf.data does not know.
-
-    Keras learns the end of a dataset of unknown length by trying one step more: it warns that the data ran out, and the
-    optimizer may count the step that did not take place.
-
-    Args:
-        dataset: `tf.data.Dataset` of as many batches each time.
-
-    Returns:
-        `tf.data.Dataset` with a `cardinality()`.
-
-    Raises:
-        ValueError: the dataset never ends.
-    """
-    count = int(dataset.cardinality())
-    if count == tf.data.INFINITE_CARDINALITY:
-        raise ValueError("An endless dataset needs `steps_per_epoch`. Received: steps_per_epoch=None.")
-    if count == tf.data.UNKNOWN_CARDINALITY:
-        count = int(dataset.reduce(np.int64(0), lambda n, *_: n + 1))
-        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count))
-    return dataset
 
 
 def split(x, y, sample_weight, validation_split: float):

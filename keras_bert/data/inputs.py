@@ -1,5 +1,7 @@
 """What a user passes as `x`: texts, pairs of texts, or the encoder's inputs, checked at the border."""
 
+import numbers
+
 import tensorflow as tf
 
 from keras_bert.text.preprocessor import as_segments
@@ -72,3 +74,17 @@ def row_count(features) -> int:
         int.
     """
     return int(tf.nest.flatten(features)[0].shape[0])
+
+
+def check_counts(**counts) -> None:
+    """Refuses numbers of things that are no whole numbers, or below 1.
+
+    Args:
+        **counts: by the arguments' names; None is not checked.
+
+    Raises:
+        ValueError: naming them.
+    """
+    for name, count in counts.items():
+        if count is not None and (not isinstance(count, numbers.Integral) or count < 1):
+            raise ValueError(f"`{name}` must be a whole number of at least 1. Received: {count!r}.")

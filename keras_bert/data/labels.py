@@ -1,5 +1,6 @@
 """Labels as the user has them, names or numbers, to the numbers that losses take."""
 
+import numbers
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,6 +35,7 @@ def checked_labels(num_classes: int | None, labels: Sequence[str] | None, task: 
             raise ValueError(f"`num_classes` must be a whole number, at least 1. Received: {num_classes!r}.")
         labels = [str(place) for place in range(num_classes)]
     labels = [str(label) for label in labels]
+    check_texts_can_be_written(labels)
     if num_classes not in (None, len(labels)):
         raise ValueError(f"`num_classes` and `labels` must agree. Received: {num_classes} and {len(labels)} labels.")
     if len(set(labels)) != len(labels):
@@ -45,6 +47,22 @@ def checked_labels(num_classes: int | None, labels: Sequence[str] | None, task: 
             f"Received: task={task!r} with {len(labels)} labels."
         )
     return labels
+
+
+def check_texts_can_be_written(labels: Sequence[str]) -> None:
+    """Refuses labels that no file can hold.
+
+    Args:
+        labels: sequence of str.
+
+    Raises:
+        ValueError: a lone surrogate.
+    """
+    for label in labels:
+        try:
+            label.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ValueError(f"Labels must be text that UTF-8 can encode. Received: {label!r}.") from None
 
 
 def chosen_head(saved: dict, num_classes: int | None, labels: Sequence[str] | None, task: str | None) -> dict:
@@ -123,11 +141,15 @@ def class_weights(class_weight: dict | None, labels: Sequence[str], task: str) -
     if task != "single_label":
         raise ValueError(f"`class_weight` needs one label a text. Received: task={task!r}. Use `sample_weight`.")
     labels = list(labels)
+    if not isinstance(class_weight, dict):
+        raise ValueError(f"`class_weight` must be a dict of label to number. Received: {class_weight!r:.80}.")
     table = np.ones(len(labels), "float32")
     for name, weight in class_weight.items():
         index = labels.index(name) if name in labels else name
         if not isinstance(index, (int, np.integer)) or not 0 <= index < len(labels):
             raise ValueError(f"`class_weight` must name labels. Received: {name!r}; the labels are {labels[:20]}.")
+        if not isinstance(weight, numbers.Real) or not np.isfinite(weight):
+            raise ValueError(f"`class_weight` must hold finite numbers. Received: {weight!r} for {name!r}.")
         table[index] = weight
     return tf.constant(table)
 

@@ -1,10 +1,12 @@
 """Questions, contexts and answers to batches of windows with the tokens that the answers begin and end in."""
 
+import operator
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.data.examples import check_alone, checked_weights
 from keras_bert.data.span_windows import SpanWindows, span_positions
 from keras_bert.data.windowed_examples import windowed_batches
 from keras_bert.text.preprocessor import as_segments
@@ -39,8 +41,8 @@ def answer_spans(contexts, answers: Sequence) -> np.ndarray:
     Args:
         contexts: list of str or string tensor `(n,)`.
         answers: for each context the answer's text, which is then looked for; a dict of `text` and `answer_start`, as
-            SQuAD has it, or of lists of them, of which the first counts (its `id`, if it has one, is named in
-            errors); (start, end) in characters; or None, `""` or empty lists for no answer.
+            SQuAD has it, or of lists of them, of which the first counts and empty ones are no answer (its `id`, if it
+            has one, is named in errors); (start, end) in characters; or None or `""` for no answer.
 
     Returns:
         int32 array `(n, 2)`: start and end in characters, 0 and 0 for no answer.
@@ -52,38 +54,36 @@ def answer_spans(contexts, answers: Sequence) -> np.ndarray:
     >>> answer_spans(["The cat sat."], ["cat"])
     array([[4, 7]], dtype=int32)
     """
-    if isinstance(answers, np.ndarray) and answers.dtype.kind in "iu" and answers.ndim == 2:
-        answers = answers.tolist()
+    contexts = string_tensor(contexts, "contexts")
+    if contexts.shape.rank == 0:
+        raise ValueError("`contexts` must be a list of texts. Received: one text. Put it into a list.")
+    if not isinstance(answers, (list, tuple, np.ndarray)) or len(answers) != len(contexts):
+        found = len(answers) if isinstance(answers, (list, tuple, np.ndarray)) else repr(answers)[:40]
+        raise ValueError(f"There must be an answer for each context. Received: {found} for {len(contexts)}.")
     spans = np.zeros((len(contexts), 2), "int32")
-    for row, (context, answer) in enumerate(zip(string_tensor(contexts).numpy(), answers, strict=True)):
+    for row, (context, answer) in enumerate(zip(contexts.numpy(), answers, strict=True)):
         is_named = isinstance(answer, dict) and "id" in answer
         place = f"row {row}, id {answer['id']!r}" if is_named else f"row {row}"
-        spans[row] = _span(context.decode("utf-8", errors="ignore"), answer, place)
+        context = context.decode("utf-8", errors="ignore")
+        start, end = spans[row] = _span(context, answer, place)
+        if end > start and not any(char.isprintable() and not char.isspace() for char in context[start:end]):
+            raise ValueError(
+                f"An answer must hold a word. Received: {context[start:end]!r:.80} in {place}. Use None for no answer."
+            )
     return spans
 
 
 def _span(context, answer, place):
     text, start = answer, None
     if isinstance(answer, dict):
-        text, start = answer.get("text"), answer.get("answer_start")
-        if isinstance(text, (list, tuple, np.ndarray)):
-            text, start = (text[0], start[0]) if len(text) else (None, None)
-    elif isinstance(answer, (list, tuple, np.ndarray)) and len(answer) == 2:
-        start, end = map(int, answer)
-        if not 0 <= start <= end <= len(context):
-            raise ValueError(
-                "An answer must be in its context. "
-                f"Received: {start} to {end} of {len(context)} characters in {place}. Correct the offsets."
-            )
-        return (start, end) if end > start else (0, 0)
+        text, start = _first_of_dict(answer, place)
+    elif isinstance(answer, (list, tuple, np.ndarray)):
+        return _offsets(answer, context, place)
     if text is None or (isinstance(text, str) and not text):
         return 0, 0
     if not isinstance(text, str):
-        raise ValueError(
-            "An answer must be a text, a dict of `text` and `answer_start`, (start, end), or None. "
-            f"Received: {answer!r:.80} in {place}."
-        )
-    start = context.find(text) if start is None else int(start)
+        raise _of_no_form(answer, place)
+    start = context.find(text) if start is None else start
     if start < 0 or context[start : start + len(text)] != text:
         found = f"where {context[max(start, 0) : max(start, 0) + len(text)]!r:.80} stands" if start >= 0 else "nowhere"
         raise ValueError(
@@ -91,6 +91,45 @@ def _span(context, answer, place):
             "Correct the text or `answer_start`, counted in characters."
         )
     return start, start + len(text)
+
+
+def _first_of_dict(answer, place):
+    """The text and the start of an answer in SQuAD's form: of lists the first."""
+    if "text" not in answer:
+        raise _of_no_form(answer, place)
+    text, start = answer["text"], answer.get("answer_start")
+    if isinstance(text, (list, tuple, np.ndarray)):
+        starts = [None] * len(text) if start is None else start
+        if not isinstance(starts, (list, tuple, np.ndarray)) or len(starts) != len(text):
+            raise _of_no_form(answer, place)
+        text, start = (text[0], starts[0]) if len(text) else (None, None)
+    try:
+        start = None if start is None else operator.index(start)
+    except TypeError:
+        raise _of_no_form(answer, place) from None
+    if text is None and start is not None:
+        raise _of_no_form(answer, place)
+    return text, start
+
+
+def _offsets(answer, context, place):
+    try:
+        start, end = map(operator.index, answer)
+    except (TypeError, ValueError):
+        raise _of_no_form(answer, place) from None
+    if not 0 <= start <= end <= len(context):
+        raise ValueError(
+            "An answer must be in its context. "
+            f"Received: {start} to {end} of {len(context)} characters in {place}. Correct the offsets."
+        )
+    return (start, end) if end > start else (0, 0)
+
+
+def _of_no_form(answer, place):
+    return ValueError(
+        "An answer must be a text, a dict of `text` and `answer_start`, (start, end) in characters, or None. "
+        f"Received: {answer!r:.80} in {place}."
+    )
 
 
 def span_batches(
@@ -108,7 +147,7 @@ def span_batches(
         x: pair of string tensors `(n,)`, questions and contexts; or a `tf.data.Dataset` of ((question, context),
             (start, end)), with a sample weight or without.
         y: int array `(n, 2)`, as `answer_spans` gives it; None with a dataset.
-        sample_weight: float array `(n,)`, optional; None with a dataset.
+        sample_weight: floats `(n,)`, optional; None with a dataset.
         windows: callable of questions and contexts; gives `SpanWindows` of one width.
         shuffle: bool. Another order every epoch.
         **options: of `windowed_batches`.
@@ -117,12 +156,10 @@ def span_batches(
         `tf.data.Dataset` of (encoder inputs, dict of `start_logits` and `end_logits` `(B,)`, weights `(B,)`).
     """
     if isinstance(x, tf.data.Dataset):
-        examples = x.map(lambda x, y, weight=1.0: (*x, y, tf.cast(weight, tf.float32)))
-        if examples.element_spec[0].shape.rank == 1:
-            examples = examples.unbatch()
+        check_alone(y, sample_weight)
+        examples = _of_dataset(x)
     else:
-        weights = tf.ones((len(y),)) if sample_weight is None else tf.cast(sample_weight, tf.float32)
-        examples = tf.data.Dataset.from_tensor_slices((*x, y, weights))
+        examples = tf.data.Dataset.from_tensor_slices((*x, y, checked_weights(sample_weight, len(y))))
         if shuffle:
             examples = examples.shuffle(len(y))
 
@@ -133,3 +170,38 @@ def span_batches(
         return parts.inputs, labels, tf.gather(weights, parts.examples)
 
     return windowed_batches(examples.batch(_EXAMPLES), cut, shuffle=shuffle, **options)
+
+
+def _of_dataset(dataset):
+    """Gives the questions, contexts, answers and weights of a user's dataset, one by one."""
+    spec = dataset.element_spec
+    if not _gives_spans(spec):
+        raise ValueError(
+            "A dataset must give ((question, context), (start, end)), the answers in one int tensor that "
+            f"`keras_bert.data.answer_spans` makes, and perhaps a sample weight. Received: {spec}."
+        )
+
+    @tf.autograph.experimental.do_not_convert
+    def flat(pair, answer, weight=None):
+        length = tf.strings.length(pair[1], unit="UTF8_CHAR")
+        answer = tf.cast(answer, tf.int32)
+        start, end = answer[..., 0], answer[..., 1]
+        is_right = tf.reduce_all((start >= 0) & (start <= end) & (end <= length))
+        message = "Answers must be in their contexts, start and end in characters. Received:"
+        with tf.control_dependencies([tf.debugging.Assert(is_right, [message, answer])]):
+            weight = tf.ones(tf.shape(start)) if weight is None else tf.cast(weight, tf.float32)
+        return *pair, answer, weight
+
+    examples = dataset.map(flat)
+    return examples.unbatch() if spec[0][0].shape.rank else examples
+
+
+def _gives_spans(spec):
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3) or not isinstance(spec[0], tuple) or len(spec[0]) != 2:
+        return False
+    if not all(isinstance(part, tf.TensorSpec) for part in (*spec[0], spec[1])):
+        return False
+    ranks = [part.shape.rank for part in (*spec[0], spec[1])]
+    if None in ranks or ranks[0] not in (0, 1) or ranks != [ranks[0], ranks[0], ranks[0] + 1]:
+        return False
+    return all(part.dtype == tf.string for part in spec[0]) and spec[1].dtype.is_integer and spec[1].shape[-1] == 2

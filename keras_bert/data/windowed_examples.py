@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_bert.data.examples import fill_up, with_known_steps
+from keras_bert.data.examples import fill_up
+from keras_bert.data.steps import with_known_steps
 
 # Windows among which the next is drawn; the examples themselves are shuffled before.
 _SHUFFLED = 2048

@@ -1,5 +1,6 @@
 """Tagged words, or texts with their entities, to batches of windows."""
 
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,14 +47,14 @@ def as_words(x) -> Words:
     if isinstance(x, tuple):
         if len(x) != 2:
             raise ValueError(f"A tuple must hold texts and their second segments. Received: {len(x)} parts.")
-        x, others = x[0], string_tensor(x[1], "texts[1]")
+        x, others = x[0], tf.reshape(string_tensor(x[1], "texts[1]"), [-1])
+        x = list(x) if isinstance(x, tuple) else x
     if isinstance(x, (list, np.ndarray)) and len(x) and isinstance(x[0], (list, tuple, np.ndarray)):
-        bad = next((i for i, words in enumerate(x) if not all(isinstance(word, str) for word in words)), None)
+        bad = next((i for i, words in enumerate(x) if not _are_words(words)), None)
         if bad is not None:
-            raise ValueError(f"Words must be strings. Received: {list(x[bad])!r:.80} in row {bad}.")
+            raise ValueError(f"Words must be a list of strings for each text. Received: {x[bad]!r:.80} in row {bad}.")
         words = tf.RaggedTensor.from_row_lengths(
-            tf.constant([word.encode("utf-8", "ignore") for row in x for word in row], tf.string),
-            [len(row) for row in x],
+            string_tensor([word for row in x for word in row]), [len(row) for row in x]
         )
         starts = words.with_values(tf.range(words.flat_values.shape[0]) - _first_of_row(words))
         parts, texts = (words, starts, starts + 1), None
@@ -63,6 +64,10 @@ def as_words(x) -> Words:
     if others is not None and len(others) != int(parts[0].nrows()):
         raise ValueError(f"There must be as many second segments. Received: {len(others)} for {parts[0].nrows()}.")
     return Words(*parts, others, texts)
+
+
+def _are_words(words):
+    return isinstance(words, (list, tuple, np.ndarray)) and all(isinstance(word, str) for word in words)
 
 
 def _first_of_row(ragged):
@@ -86,40 +91,63 @@ def word_labels(words: Words, y: Sequence, tags: Sequence[str], marks: dict[str,
         ValueError: a tag that is not known, entities that overlap or hold no word, with the row.
     """
     rows = int(words.words.nrows())
-    if y is None or len(y) != rows:
-        raise ValueError(f"There must be labels for each text. Received: {'none' if y is None else len(y)} for {rows}.")
+    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) != rows:
+        found = len(y) if isinstance(y, (list, tuple, np.ndarray)) else repr(y)[:40]
+        raise ValueError(f"There must be labels for each text. Received: {found} for {rows}.")
     lengths, numbers = words.words.row_lengths().numpy(), {tag: i for i, tag in enumerate(tags)}
+    sizes = None if words.texts is None else tf.strings.length(words.texts, unit="UTF8_CHAR").numpy()
     found = []
     for row, labels in enumerate(y):
+        if not isinstance(labels, (list, tuple, np.ndarray)):
+            raise ValueError(f"The labels of a text must be a list. Received: {labels!r:.80} in row {row}.")
         labels = list(labels)
         if words.texts is not None and (not labels or not isinstance(labels[0], str)):
-            spans = words.starts[row].numpy(), words.ends[row].numpy()
-            labels = _tags_of_entities(labels, *spans, marks, row)
+            entities = [_entity(entity, int(sizes[row]), row) for entity in labels]
+            labels = _tags_of_entities(entities, words.starts[row].numpy(), words.ends[row].numpy(), marks, row)
         if len(labels) != lengths[row]:
             raise ValueError(f"Each word must have a tag. Received: {len(labels)} for {lengths[row]} in row {row}.")
-        unknown = next((label for label in labels if label not in numbers), None)
-        if unknown is not None:
+        unknown = [label for label in labels if not isinstance(label, str) or label not in numbers]
+        if unknown:
             known = ", ".join(tags[:20])
-            raise ValueError(f"A tag must be one of {known}. Received: {unknown!r} in row {row}.")
+            raise ValueError(f"A tag must be one of {known}. Received: {unknown[0]!r} in row {row}.")
         found.extend(numbers[label] for label in labels)
     return words.words.with_values(tf.constant(found, tf.int32))
+
+
+def _entity(entity, size, row):
+    try:
+        label, start, end = (entity[k] for k in ("label", "start", "end")) if isinstance(entity, dict) else entity
+        start, end = operator.index(start), operator.index(end)
+    except (KeyError, TypeError, ValueError):
+        label = None
+    if not isinstance(label, str):
+        raise ValueError(
+            "An entity must be (label, start, end), in characters, or a dict of these. "
+            f"Received: {entity!r:.80} in row {row}."
+        )
+    if not 0 <= start < end <= size:
+        raise ValueError(
+            f"An entity must be in its text. Received: {entity!r:.80} in row {row}, which has {size} characters. "
+            "Correct its offsets."
+        )
+    return label, start, end
 
 
 def _tags_of_entities(entities, starts, ends, marks, row):
     if marks is None:
         raise ValueError(f"Tags without a scheme are given for each word. Received: entities in row {row}.")
     tags = ["O"] * len(starts)
-    for entity in entities:
-        parts = (entity["label"], entity["start"], entity["end"]) if isinstance(entity, dict) else entity
-        label, start, end = parts
+    for label, start, end in entities:
         held = np.flatnonzero((ends > start) & (starts < end))
         if not len(held):
-            raise ValueError(f"An entity must hold a word. Received: {parts!r} in row {row}. Correct its offsets.")
+            raise ValueError(
+                f"An entity must hold a word. Received: {(label, start, end)!r} in row {row}. Correct its offsets."
+            )
         taken = [place for place in held if tags[place] != "O"]
         if taken:
             raise ValueError(
-                "Entities must not overlap, nor share a word. "
-                f"Received: {parts!r} in row {row}, where {tags[taken[0]]} is already. Leave one of them out."
+                f"Entities must not overlap, nor share a word. Received: {(label, start, end)!r} in row {row}, "
+                f"where {tags[taken[0]]} is already. Leave one of them out."
             )
         for place in held:
             tags[place] = f"{marks['inside']}-{label}"

@@ -30,8 +30,10 @@ def tag_entities(tags: Sequence[str], scheme: str = "bio") -> list[tuple[str, in
     >>> keras_bert.metrics.tag_entities(["B-person", "I-person", "O", "B-place"])
     [('person', 0, 2), ('place', 3, 4)]
     """
-    if scheme not in SCHEMES:
+    if not isinstance(scheme, str) or scheme not in SCHEMES:
         raise ValueError(f"`scheme` must be one of {', '.join(SCHEMES)}. Received: {scheme!r}.")
+    if isinstance(tags, (str, bytes)) or not all(isinstance(tag, str) for tag in tags):
+        raise ValueError(f"Tags must be a list of str for each text. Received: {tags!r:.80}.")
     marks = SCHEMES[scheme]
     parts = [_parted(tag, marks, scheme) for tag in tags] + [("O", "")]
     entities, first = [], None
@@ -57,7 +59,8 @@ def entity_scores(
     """Scores predicted entities: right are those whose label, first and last word are all right.
 
     Args:
-        true: iterable over texts of sequences of tags; with `scheme=None` of entities (label, start, end).
+        true: iterable over texts of sequences of tags; with `scheme=None` of entities, (label, start, end) or dicts of
+            these, as `BertTokenClassifier.predict` gives them.
         predicted: as `true`.
         scheme: str, default "bio". See `tag_entities`.
 
@@ -87,7 +90,9 @@ def entity_scores(
                     f"A text must have as many tags. Received: {len(expected)} and {len(found)} in text {row}."
                 )
             expected, found = tag_entities(expected, scheme), tag_entities(found, scheme)
-        expected, found = set(map(tuple, expected)), set(map(tuple, found))
+        else:
+            expected, found = (_checked_entities(part, row) for part in (expected, found))
+        expected, found = set(expected), set(found)
         for part, entities in (("true", expected), ("predicted", found), ("right", expected & found)):
             counts[part].update(label for label, _, _ in entities)
     labels = sorted(counts["true"] | counts["predicted"])
@@ -103,7 +108,11 @@ class EntityScores(keras.callbacks.Callback):
     Args:
         words: list of lists of words to evaluate on; or what else `predict_tags` takes.
         tags: list of lists of tags.
-        scheme: str, default "bio". See `tag_entities`.
+        scheme: str, default "bio". See `tag_entities`. Tags that stand for themselves have no entities: their accuracy
+            is `fit`'s `val_accuracy`.
+
+    Raises:
+        ValueError: tags that are not of the scheme.
 
     Example:
     >>> tagger.fit(words, tags, callbacks=[keras_bert.metrics.EntityScores(dev_words, dev_tags)])
@@ -111,11 +120,28 @@ class EntityScores(keras.callbacks.Callback):
 
     def __init__(self, words, tags: Sequence[Sequence[str]], scheme: str = "bio"):
         super().__init__()
+        entity_scores(tags, tags, scheme)  # what is wrong with them shows before an epoch is trained
         self.words, self.tags, self.scheme = words, tags, scheme
 
     def on_epoch_end(self, epoch, logs=None):
         scores = entity_scores(self.tags, self.model.predict_tags(self.words, verbose=0), self.scheme)
         logs.update({f"val_{name}": scores[name] for name in ("precision", "recall", "f1")})
+
+
+def _checked_entities(entities, row: int) -> list[tuple]:
+    found = []
+    for entity in entities:
+        try:
+            parts = tuple(entity[k] for k in ("label", "start", "end")) if isinstance(entity, dict) else tuple(entity)
+        except (KeyError, TypeError):
+            parts = ()
+        if isinstance(entity, str) or len(parts) != 3 or not isinstance(parts[0], str):
+            raise ValueError(
+                "Without a scheme there must be entities, (label, start, end) or dicts of these. "
+                f"Received: {entity!r:.80} in text {row}."
+            )
+        found.append(parts)
+    return found
 
 
 def _parted(tag: str, marks: dict[str, str], scheme: str) -> tuple[str, str]:

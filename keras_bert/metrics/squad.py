@@ -2,6 +2,7 @@
 
 import collections
 import math
+import numbers
 import re
 import string
 from collections.abc import Callable
@@ -48,6 +49,7 @@ def squad_scores(
     has_no_answers = any("is_impossible" in question for question in questions)
     overlap = _overlap_2_0 if has_no_answers else _overlap_1_1
     answerable = {question["id"]: bool(question["answers"]) for question in questions}
+    _check_predictions(answerable, predictions)
     exact = {question["id"]: _best(question, predictions, _is_exact) for question in questions}
     f1 = {question["id"]: _best(question, predictions, overlap) for question in questions}
 
@@ -61,10 +63,10 @@ def squad_scores(
             scores[f"{group}_f1"] = _percent([f1[question] for question in ids])
             scores[f"{group}_total"] = len(ids)
     if no_answer_scores is not None:
-        missing = [question for question in answerable if question not in no_answer_scores]
+        missing = [question for question in answerable if not _is_number(no_answer_scores.get(question))]
         if missing:
             raise ValueError(
-                "`no_answer_scores` must have a score for each question. "
+                "`no_answer_scores` must have a number for each question. "
                 f"Received: none for {len(missing)}, {missing[0]!r} among them."
             )
         for name, points in (("exact_match", exact), ("f1", f1)):
@@ -97,7 +99,9 @@ def squad_questions(dataset: dict) -> list[dict]:
             for question in paragraph["qas"]
         ]
         counts = collections.Counter(question["id"] for question in found)
-    except (KeyError, TypeError) as error:
+        for question in found:
+            _check_question(question)
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             "`dataset` must be SQuAD's structure: data, paragraphs with a context, qas, each with an id. "
             f"Received: one where {error!r}. Give the whole content of the file."
@@ -107,6 +111,29 @@ def squad_questions(dataset: dict) -> list[dict]:
         what = f"the id {repeated[0]!r} twice" if repeated else "no question"
         raise ValueError(f"`dataset` must hold questions, each with an id of its own. Received: {what}.")
     return found
+
+
+def _check_question(question: dict) -> None:
+    texts = [question.get("question", ""), question["context"], *(answer["text"] for answer in question["answers"])]
+    wrong = next((text for text in texts if not isinstance(text, str)), None)
+    if wrong is not None or None in texts:
+        raise TypeError(f"{wrong!r:.40} stands for a text in the question {question['id']!r}")
+
+
+def _check_predictions(ids, predictions) -> None:
+    if not isinstance(predictions, dict):
+        raise ValueError(f"`predictions` must be a dict of id to answer. Received: {predictions!r:.80}.")
+    wrong = next((name for name, answer in predictions.items() if not isinstance(answer, str)), None)
+    if wrong is not None or None in predictions:
+        raise ValueError(
+            f"Predictions must be the texts of answers. Received: {predictions[wrong]!r:.80} for {wrong!r}. "
+            'Of what `predict` gives, take record["answer"].'
+        )
+    if predictions and not any(name in predictions for name in ids):
+        raise ValueError(
+            f"`predictions` must be by the ids of the questions. Received: {next(iter(predictions))!r}, for example; "
+            f"the questions have ids such as {next(iter(ids))!r}."
+        )
 
 
 class SquadScores(keras.callbacks.Callback):
@@ -125,6 +152,9 @@ class SquadScores(keras.callbacks.Callback):
     def __init__(self, dataset: dict):
         super().__init__()
         self.dataset, self.questions = dataset, squad_questions(dataset)
+        silent = next((question["id"] for question in self.questions if "question" not in question), None)
+        if silent is not None:
+            raise ValueError(f"`dataset` must hold the questions' texts. Received: none for {silent!r}.")
 
     def on_epoch_end(self, epoch, logs=None):
         scores = self.scores()
@@ -147,6 +177,10 @@ class SquadScores(keras.callbacks.Callback):
         none = {name: record["no_answer_score"] for name, record in found.items()}
         is_2_0 = any("is_impossible" in question for question in self.questions)
         return squad_scores(self.dataset, answers, none if is_2_0 else None)
+
+
+def _is_number(score) -> bool:
+    return isinstance(score, numbers.Real) and not math.isnan(score)
 
 
 def _best(question: dict, predictions: dict[str, str], compare: Callable[[str, str], float]) -> float:

@@ -28,7 +28,7 @@ class BertClassifier(Task):
         labels: sequence of str, optional. Names of the classes, in the order of the outputs.
         task: str, default "single_label": one of the labels; "multi_label": any number of them; "regression": a value.
         dropout: float, optional. Before the last layer; defaults to the encoder's.
-        pairs: bool, optional. Whether it takes pairs of texts; `None`, the default: as the first `fit` gives them.
+        pairs: bool, optional. Whether it takes pairs of texts; by default, and after every `fit`, as that gave them.
         **kwargs: `keras.Model`'s.
 
     Call arguments:

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_bert.data.inputs import check_counts
 from keras_bert.training.optimizers import adamw
 from keras_bert.training.schedules import WarmupLinearDecay
 from keras_bert.training.step import ExactStepModel, loss_terms
@@ -43,6 +44,7 @@ class CompiledTask(ExactStepModel):
         Raises:
             ValueError: for settings that do not fit together.
         """
+        check_counts(gradient_accumulation_steps=gradient_accumulation_steps)
         given = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
         self._automatic = {name: isinstance(value, str) and value == "auto" for name, value in given.items()}
         self.learning_rate, self.warmup = learning_rate, warmup

@@ -5,7 +5,7 @@ import os
 import keras
 from keras import ops
 
-from keras_bert.data.examples import with_known_steps
+from keras_bert.data.steps import with_known_steps
 from keras_bert.layers.masked_lm_head import MaskedLMHead
 from keras_bert.layers.pooler import SplitPositions
 from keras_bert.models.adaptation import Adaptation

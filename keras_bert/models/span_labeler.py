@@ -1,5 +1,7 @@
 """Questions and contexts to answers that are cut from the contexts."""
 
+import math
+import numbers
 import os
 
 import keras
@@ -74,6 +76,9 @@ class BertSpanLabeler(SpanPrediction):
             "max_answer_length": max_answer_length,
         }
         _check_sizes(preprocessor, **sizes)
+        is_number = isinstance(no_answer_threshold, numbers.Real) and not math.isnan(no_answer_threshold)
+        if no_answer_threshold is not None and not is_number:
+            raise ValueError(f"`no_answer_threshold` must be a number or None. Received: {no_answer_threshold!r}.")
 
         # Layers
         logits_layer = keras.layers.Dense(
@@ -94,13 +99,18 @@ class BertSpanLabeler(SpanPrediction):
         self.doc_stride = doc_stride
         self.max_question_length = max_question_length
         self.max_answer_length = max_answer_length
-        self.no_answer_threshold = no_answer_threshold
+        self.no_answer_threshold = None if no_answer_threshold is None else float(no_answer_threshold)
         self.pairs = True
         self.logits_layer = logits_layer
         self.start(encoder, preprocessor)
 
     def encode_labels(self, values):
-        """Turns the first and last tokens of answers, `(n, 2)`, into what the losses take."""
+        """Turns the first and last tokens of answers, int `(n, 2)`, into what the losses take."""
+        if not isinstance(values, dict) and (tuple(values.shape)[1:] != (2,) or "int" not in str(values.dtype)):
+            raise ValueError(
+                "Answers in ready inputs must be their first and last tokens, whole numbers (n, 2). "
+                f"Received: shape {tuple(values.shape)} of {values.dtype}."
+            )
         return values if isinstance(values, dict) else dict(zip(LOGITS, (values[:, 0], values[:, 1]), strict=True))
 
     def class_weights(self, class_weight):

@@ -51,6 +51,7 @@ class SpanPrediction(WindowedTask):
         _check_count(n_best)
         if isinstance(x, dict):
             return self.predict_ready(x, batch_size, verbose, **kwargs)
+        self.check_reads_texts(batch_size)
         records = []
         with tqdm.tqdm(desc="questions", disable=None if verbose == "auto" else not verbose) as bar:
             for questions, contexts in context_groups(x, self.preprocessor):
@@ -82,6 +83,12 @@ class SpanPrediction(WindowedTask):
 
     def answers(self, questions, contexts, n_best: int = 1) -> dict:
         """Turns two string tensors `(B,)` into the answers that `span_answers` describes, in the graph."""
+        fits = tf.debugging.Assert(
+            tf.equal(tf.size(questions), tf.size(contexts)),
+            ["`question` and `context` must have as many texts. Received:", tf.size(questions), tf.size(contexts)],
+        )
+        with tf.control_dependencies([fits]):
+            contexts = tf.identity(contexts)
         windows = self.windows(questions, contexts, "longest")
         return self._decode(contexts, windows, **self.window_outputs(windows.inputs), n_best=n_best)
 
@@ -97,17 +104,16 @@ class SpanPrediction(WindowedTask):
         )
 
     def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
-        spec = x.element_spec[0] if isinstance(x, tf.data.Dataset) else x
-        if isinstance(spec, dict):
+        is_dataset = isinstance(x, tf.data.Dataset)
+        if isinstance(x, dict) or (is_dataset and _gives_dicts(x)):
             return super()._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
         self.class_weights(class_weight)
-        if not isinstance(x, tf.data.Dataset):
+        self.check_reads_texts(batch_size)
+        if not is_dataset:
             x = as_pairs(x)
-            if y is None or len(y) != len(x[0]):
-                found = "none" if y is None else len(y)
-                raise ValueError(f"There must be an answer for each question. Received: {found} for {len(x[0])}.")
             y = answer_spans(x[1], y)
             self._warn_of_cut_questions(x[0])
+            self._warn_of_long_answers(x[1], y)
         return span_batches(
             x,
             y,
@@ -119,6 +125,18 @@ class SpanPrediction(WindowedTask):
             rows_multiple=self.distribute_strategy.num_replicas_in_sync,
         )
 
+    def _warn_of_long_answers(self, contexts, spans):
+        decoded = (context.decode("utf-8", "ignore") for context in contexts.numpy())
+        texts = [context[start:end] for context, (start, end) in zip(decoded, spans, strict=True)]
+        lengths = self.preprocessor.tokenizer(texts).row_lengths().numpy()
+        longer = np.flatnonzero(lengths > self.max_answer_length)
+        if len(longer):
+            warnings.warn(
+                f"{len(longer)} of {len(lengths)} answers are longer than max_answer_length={self.max_answer_length} "
+                f"tokens, which the model does not give: in row {longer[0]}, for example.",
+                stacklevel=4,
+            )
+
     def _warn_of_cut_questions(self, questions):
         lengths = self.preprocessor.tokenizer(questions).row_lengths().numpy()
         longer = np.flatnonzero(lengths > self.max_question_length)
@@ -128,6 +146,11 @@ class SpanPrediction(WindowedTask):
                 f"{self.max_question_length} tokens and are cut: in row {longer[0]}, for example.",
                 stacklevel=4,
             )
+
+
+def _gives_dicts(dataset):
+    spec = dataset.element_spec
+    return isinstance(spec[0] if isinstance(spec, tuple) else spec, dict)
 
 
 def _check_count(n_best):

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.data.examples import batches, split, with_known_steps
-from keras_bert.data.inputs import holds_pairs
+from keras_bert.data.examples import batches, split
+from keras_bert.data.inputs import check_counts, holds_pairs
+from keras_bert.data.steps import check_ends, with_known_steps
 from keras_bert.data.token_budget import portions, prediction_batches
 from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
@@ -81,6 +82,11 @@ class Task(Adaptation, Saving, CompiledTask):
                 "Weights must be float32 to train: in fewer digits they do not hold small updates. "
                 f"Received: dtype={self.dtype_policy.name!r}. Use 'mixed_{self.dtype_policy.variable_dtype}'."
             )
+        check_counts(
+            batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_batch_size=validation_batch_size
+        )
+        if epochs <= initial_epoch:
+            raise ValueError(f"`epochs` must be above `initial_epoch`. Received: {epochs} and {initial_epoch}.")
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = self._split(x, y, sample_weight, validation_split)
         dataset = self._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
@@ -89,8 +95,12 @@ class Task(Adaptation, Saving, CompiledTask):
         if validation_data is not None:
             if not isinstance(validation_data, tuple):
                 validation_data = (validation_data,)
+            if len(validation_data) not in (1, 2, 3):
+                raise ValueError(f"`validation_data` must be (x, y). Received: a tuple of {len(validation_data)}.")
             dev_x, dev_y, dev_weight = (*validation_data, None, None)[:3]
             validation_data = self._batches(dev_x, dev_y, dev_weight, validation_batch_size or batch_size)
+            if kwargs.get("validation_steps") is None:
+                check_ends(validation_data, "validation_steps")
         if steps_per_epoch is None:
             dataset = with_known_steps(dataset)
         if self._automatic["optimizer"]:
@@ -120,7 +130,10 @@ class Task(Adaptation, Saving, CompiledTask):
             List of the loss and the metrics, or a dict with `return_dict=True`.
         """
         if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has made the batches already
+            check_counts(batch_size=batch_size)
             x, y, sample_weight = self._batches(x, y, sample_weight, batch_size), None, None
+            if kwargs.get("steps") is None:
+                check_ends(x, "steps")
         return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
 
     def predict(self, x, batch_size: int | None = None, verbose="auto", **kwargs) -> np.ndarray:
@@ -135,6 +148,7 @@ class Task(Adaptation, Saving, CompiledTask):
         Returns:
             Array with a row for each text, as the task describes it.
         """
+        check_counts(batch_size=batch_size)
         parts = []
         for features in portions(x, self.preprocessor, self.pairs):
             dataset, order = prediction_batches(features, self.preprocessor, batch_size, self._padding)

@@ -4,8 +4,9 @@ import os
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
-from keras_bert.data.labels import class_weights
+from keras_bert.data.labels import check_texts_can_be_written, class_weights
 from keras_bert.layers.dropout import Dropout
 from keras_bert.metrics.entities import SCHEMES, tag_entities
 from keras_bert.models.encoder import BertEncoder
@@ -32,7 +33,7 @@ class BertTokenClassifier(TokenPrediction):
         doc_stride: int, optional. Tokens from the begin of a window to the begin of the next; by default half a row.
         dropout: float, optional. Before the last layer; defaults to the encoder's.
         pairs: bool, optional. Whether it takes a second segment with each text, such as the predicate whose roles are
-            asked for; `None`, the default: as the first `fit` gives them.
+            asked for; by default, and after every `fit`, as that gave them.
         **kwargs: `keras.Model`'s.
 
     Call arguments:
@@ -103,7 +104,15 @@ class BertTokenClassifier(TokenPrediction):
         self.start(encoder, preprocessor)
 
     def encode_labels(self, values):
-        """Gives the numbers of tags, `(n, T)`, as they are."""
+        """Gives the numbers of tags, int `(n, T)`, as they are."""
+        if isinstance(values, np.ndarray):
+            bad = [] if values.dtype.kind in "iu" else [values.dtype]
+            bad = bad or values[(values < 0) | (values >= len(self.labels))].tolist()
+            if bad:
+                raise ValueError(
+                    f"Tags in ready inputs must be numbers from 0 to {len(self.labels) - 1}. Received: {bad[0]}. "
+                    "Positions without a tag have any, and a sample_weight of 0."
+                )
         return values
 
     def class_weights(self, class_weight):
@@ -192,9 +201,10 @@ class BertTokenClassifier(TokenPrediction):
 
 
 def _checked_tags(labels, scheme):
-    labels = tuple(labels)
-    if len(set(labels)) != len(labels) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
-        raise ValueError(f"`labels` must be at least two different tags. Received: {labels!r:.200}.")
+    labels = tuple(labels) if isinstance(labels, (list, tuple, np.ndarray)) else (labels,)
+    if not all(isinstance(label, str) for label in labels) or len(set(labels)) != len(labels) or len(labels) < 2:
+        raise ValueError(f"`labels` must be at least two different tags, all str. Received: {labels!r:.200}.")
+    check_texts_can_be_written(labels)
     if scheme is not None:
         tag_entities([], scheme)
         for label in labels:

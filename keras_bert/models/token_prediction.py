@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from keras_bert.data.examples import checked_weights
 from keras_bert.data.windowed_examples import windowed_batches
 from keras_bert.data.word_examples import Words, as_words, word_labels
 from keras_bert.data.word_windows import word_values, word_windows
@@ -82,8 +83,7 @@ class TokenPrediction(WindowedTask):
         return entity_answers(texts, self._entities(tags, scores, part))
 
     def _tagged(self, x, batch_size, verbose, options):
-        if self.preprocessor is None:
-            raise ValueError("A model without a preprocessor takes dicts of encoder inputs. Received: texts.")
+        self.check_reads_texts(batch_size)
         words = as_words(x)
         count = int(words.words.nrows())
         with tqdm.tqdm(desc="texts", total=count, disable=None if verbose == "auto" else not verbose) as bar:
@@ -108,6 +108,10 @@ class TokenPrediction(WindowedTask):
         return None if isinstance(x, (dict, tf.data.Dataset)) else isinstance(x, tuple)
 
     def _split(self, x, y, sample_weight, share):
+        if isinstance(x, (dict, tf.data.Dataset)):
+            return super()._split(x, y, sample_weight, share)
+        if not isinstance(y, (list, tuple, np.ndarray)):
+            raise ValueError(f"There must be labels for each text. Received: {y!r:.40}.")
         kept = math.floor(len(y) * (1 - share))
         if not 0 < share < 1 or kept in (0, len(y)):
             raise ValueError(
@@ -125,9 +129,12 @@ class TokenPrediction(WindowedTask):
             raise ValueError("A dataset must give ready inputs and tags. Received: one of texts. Pass lists of them.")
         if isinstance(x, (dict, tf.data.Dataset)):
             return super()._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+        self.check_reads_texts(batch_size)
         words = as_words(x)
+        if not words.words.nrows():
+            raise ValueError("There must be at least one text. Received: an empty list.")
         labels = word_labels(words, y, self.labels, self.marks)
-        weights = np.ones(len(y), "float32") if sample_weight is None else np.asarray(sample_weight, "float32")
+        weights = checked_weights(sample_weight, len(y))
         others = tf.fill([len(y)], "") if words.others is None else words.others
         table = self.class_weights(class_weight)
         examples = tf.data.Dataset.from_tensor_slices((words.words, labels, weights, others))

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.data.inputs import checked_features
+from keras_bert.data.inputs import check_counts, checked_features
 from keras_bert.data.token_budget import row_batches
 from keras_bert.models.task import Task
 
@@ -20,7 +20,14 @@ class WindowedTask(Task):
 
     def predict_ready(self, x: dict, batch_size: int | None, verbose, **kwargs):
         """Gives the logits of ready inputs, as `keras.Model.predict` does."""
+        check_counts(batch_size=batch_size)
         return keras.Model.predict(self, checked_features(x), batch_size or 32, verbose, **kwargs)
+
+    def check_reads_texts(self, batch_size: int | None = None) -> None:
+        """Refuses texts for a model without a preprocessor, and sizes of batches that there are not."""
+        check_counts(batch_size=batch_size)
+        if self.preprocessor is None:
+            raise ValueError("A model without a preprocessor takes dicts of encoder inputs. Received: texts.")
 
     def predict_windows(self, inputs: dict, batch_size: int | None, **kwargs):
         """Computes windows in batches of about equal work.

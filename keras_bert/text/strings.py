@@ -12,7 +12,8 @@ def string_tensor(texts, name: str = "texts") -> tf.Tensor:
         name: str. What the error calls them.
 
     Returns:
-        String tensor `()` or `(B,)`. What UTF-8 cannot encode (lone surrogates) is left out.
+        String tensor `()` or `(B,)`. What UTF-8 cannot encode (lone surrogates)
+        becomes U+FFFD, so that places in the text stay.
 
     Raises:
         ValueError: an element is not a string, or the rank is above 1.
@@ -55,7 +56,9 @@ def _convert(texts, name):
 
 
 def _encoded(text):
-    return text.encode("utf-8", "ignore") if isinstance(text, str) else text
+    if isinstance(text, bytes):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode("utf-8")
 
 
 def _shown(text):

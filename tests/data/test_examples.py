@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.data.examples import batches, split, with_known_steps
+from keras_bert.data.examples import batches, split
 from keras_bert.data.labels import class_weights, label_encoder
 from tests.classifiers import INDICES, NAMES, TEXTS, make_preprocessor
 
@@ -176,12 +176,3 @@ def test_a_split_must_leave_examples_on_both_sides(share):
 def test_a_split_drops_no_labels(name, y, weights):
     with pytest.raises(ValueError, match=f"`{name}` must have a row for each text. Received: 14 for 7 texts"):
         split(TEXTS, y, weights, 0.5)
-
-
-def test_steps_are_counted():
-    dataset = tf.data.Dataset.range(10).batch(3)
-    assert with_known_steps(dataset).cardinality() == 4
-    unknown = with_known_steps(tf.data.Dataset.range(10).filter(lambda n: n % 2 == 0).batch(2))
-    assert unknown.cardinality() == len(list(unknown)) == 3
-    with pytest.raises(ValueError, match="An endless dataset needs `steps_per_epoch`"):
-        with_known_steps(dataset.repeat())

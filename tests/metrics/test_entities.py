@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_bert.metrics import entity_scores, tag_entities
+from keras_bert.metrics import EntityScores, entity_scores, tag_entities
 
 MARKS = {"bio": "BI", "bioes": "BIES", "bmes": "BMES"}
 
@@ -84,3 +84,28 @@ def test_nothing_to_find_scores_0():
 def test_what_is_no_tag_is_refused(true, predicted, scheme, message):
     with pytest.raises(ValueError, match=message):
         entity_scores(true, predicted, scheme)
+
+
+@pytest.mark.parametrize(
+    ("true", "scheme", "message"),
+    [
+        ([["B-x"]], None, "Without a scheme there must be entities.* Received: 'B-x' in text 0"),
+        ([[("x", 1)]], None, r"Received: \('x', 1\) in text 0"),
+        ([[{"label": "x"}]], None, "Received: {'label': 'x'}"),
+        (["O"], "bio", "Tags must be a list of str for each text. Received: 'O'"),
+        ([["O", None]], "bio", "Tags must be a list of str"),
+        ([["O"]], ["bio"], r"`scheme` must be one of bio, bioes, bmes. Received: \['bio'\]"),
+    ],
+)
+def test_what_is_no_entity_is_refused(true, scheme, message):
+    with pytest.raises(ValueError, match=message):
+        entity_scores(true, true, scheme)
+    with pytest.raises(ValueError, match=message):
+        EntityScores([["a"]], true, scheme)
+
+
+def test_what_predict_gives_is_scored():
+    true = [[("x", 0, 1), ("y", 2, 5)]]
+    predicted = [[{"entity": "a", "label": "x", "start": 0, "end": 1, "score": 0.9}]]
+    scores = entity_scores(true, predicted, None)
+    assert (scores["precision"], scores["recall"]) == (1.0, 0.5)

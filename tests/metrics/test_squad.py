@@ -8,7 +8,7 @@ import lzma
 import numpy as np
 import pytest
 
-from keras_bert.metrics import squad_scores
+from keras_bert.metrics import SquadScores, squad_questions, squad_scores
 
 DEV = {"v1.1": "dev-v1.1.rebuilt.json.xz", "v2.0": "dev-v2.0.rebuilt.json.xz"}
 WORDS = ["The", "a", "cat", "sat", "on", "an", "U.S.", "mat!", "—", "1,000", "猫"]
@@ -97,3 +97,27 @@ def test_a_threshold_needs_a_score_for_each_question():
     del no_answer_scores["5"]
     with pytest.raises(ValueError, match="none for 1, '5' among them"):
         squad_scores(dataset, predictions, no_answer_scores)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "message"),
+    [
+        ([{"answer": "cat"}], "must be a dict of id to answer"),
+        ({"1": None}, "must be the texts of answers. Received: None for '1'"),
+        ({"1": {"answer": "cat"}}, r"Received: {'answer': 'cat'} for '1'.*record..answer"),
+        ({1: "cat"}, "by the ids of the questions. Received: 1, for example; the questions have ids such as '1'"),
+    ],
+)
+def test_what_is_no_prediction_is_refused(predictions, message):
+    dataset = {"data": [{"paragraphs": [{"context": "the cat", "qas": [{"id": "1", "answers": [{"text": "cat"}]}]}]}]}
+    with pytest.raises(ValueError, match=message):
+        squad_scores(dataset, predictions)
+    with pytest.raises(ValueError, match="must hold the questions' texts. Received: none for '1'"):
+        SquadScores(dataset)
+
+
+@pytest.mark.parametrize("answers", [None, [{}], ["cat"], {"text": ["cat"]}, [{"text": None}]])
+def test_answers_of_another_structure_are_refused(answers):
+    dataset = {"data": [{"paragraphs": [{"context": "the cat", "qas": [{"id": "1", "answers": answers}]}]}]}
+    with pytest.raises(ValueError, match="must be SQuAD's structure"):
+        squad_questions(dataset)

@@ -227,6 +227,8 @@ def test_a_dataset_gives_the_losses_of_the_lists():
     [
         ({"doc_stride": 0}, "at least 1. Received: {'doc_stride': 0}"),
         ({"max_question_length": 14}, "max_question_length=14, sequence_length=17"),
+        ({"no_answer_threshold": "x"}, "`no_answer_threshold` must be a number or None. Received: 'x'"),
+        ({"no_answer_threshold": float("nan")}, "must be a number or None. Received: nan"),
         ({"max_answer_length": 2.5}, "Received: {'max_answer_length': 2.5}"),
     ],
 )
@@ -240,10 +242,16 @@ def test_inputs_that_cannot_be_used_are_refused(tmp_path):
     for call in (labeler.predict, lambda x: labeler.fit(x, [None])):
         with pytest.raises(ValueError, match="must be pairs: .questions, contexts.. Received: single texts"):
             call(["a"])
-    with pytest.raises(ValueError, match="an answer for each question. Received: 2 for 1"):
+    with pytest.raises(ValueError, match="an answer for each context. Received: 2 for 1"):
         labeler.fit((["a"], ["b"]), ["b", "b"])
-    with pytest.raises(ValueError, match="an answer for each question. Received: none for 1"):
+    with pytest.raises(ValueError, match="an answer for each context. Received: None for 1"):
         labeler.fit((["a"], ["b"]))
+    with pytest.raises(ValueError, match="`sample_weight` must be finite. Received: nan in row 0"):
+        labeler.fit((["a"], ["b"]), ["b"], sample_weight=[float("nan")])
+    with pytest.raises(ValueError, match="takes dicts of encoder inputs"):
+        make_labeler(texts=False).fit((["a"], ["b"]), ["b"])
+    with pytest.warns(UserWarning, match="1 of 1 answers are longer than max_answer_length=4"):
+        labeler.fit((["a"], ["a b c d e"]), ["a b c d e"], verbose=0)
     with pytest.raises(ValueError, match="'c' in row 0, which is nowhere"):
         labeler.fit((["a"], ["b"]), ["c"])
     with pytest.raises(ValueError, match="no classes. Received: class_weight"):
@@ -255,3 +263,27 @@ def test_inputs_that_cannot_be_used_are_refused(tmp_path):
     with pytest.raises(ValueError, match="without a preprocessor"):
         make_labeler(texts=False).predict((["a"], ["b"]))
     assert labeler.predict(([], []), verbose=0) == []
+
+
+def test_datasets_that_cannot_be_used_are_refused():
+    labeler, slices = make_labeler(num_layers=1), tf.data.Dataset.from_tensor_slices
+    pairs, spans = (["a", "b"], ["a b c", "d"]), np.array([[0, 1], [0, 0]])
+    weighted, plain = slices((pairs, spans, [1.0, 1.0])), slices((pairs, spans))
+    losses = [labeler.evaluate(d, verbose=0, return_dict=True)["loss"] for d in (plain, plain.batch(2), weighted)]
+    assert losses[0] == losses[1] == losses[2]
+    for elements in ((*pairs, spans), pairs, pairs[0], (pairs, ["a", ""]), (pairs,), (pairs, spans[:, 0])):
+        dataset = slices(elements)
+        with pytest.raises(ValueError, match="A dataset must give .*question, context.*answer_spans. makes"):
+            labeler.fit(dataset)
+    with pytest.raises(ValueError, match="must come with the dataset"):
+        labeler.fit(plain, ["a", "d"])
+    with pytest.raises(ValueError, match="An endless dataset needs `validation_steps`"):
+        labeler.fit(plain, validation_data=plain.repeat())
+    with pytest.raises(ValueError, match="An endless dataset needs `steps`"):
+        labeler.evaluate(plain.repeat())
+    for wrong in ([[0, 9], [0, 0]], [[1, 0], [0, 0]], [[-1, 1], [0, 0]]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Answers must be in their contexts"):
+            labeler.evaluate(slices((pairs, np.array(wrong))), verbose=0)
+    inputs = {name: np.ones((2, 3), int) for name in labeler.input}
+    with pytest.raises(ValueError, match="must be their first and last tokens"):
+        labeler.fit(inputs, ["a", "b"])

@@ -196,6 +196,8 @@ def test_it_learns_from_words_and_from_texts_and_is_saved_and_loaded(tmp_path):
         ({"labels": ["O", "E-x"]}, "'bio' must be O or one of B-LABEL, I-LABEL. Received: 'E-x'"),
         ({"labels": ["B-x", "I-x"]}, "must hold 'O'"),
         ({"scheme": "iob1"}, "one of bio, bioes, bmes. Received: 'iob1'"),
+        ({"labels": ["O", "B-\ud800"]}, "must be text that UTF-8 can encode"),
+        ({"labels": ["O", 1]}, "all str. Received: .'O', 1"),
         ({"doc_stride": 0}, "`doc_stride` must be a whole number"),
     ],
 )
@@ -209,12 +211,23 @@ def test_settings_that_do_not_fit_are_refused(arguments, message):
     [
         ([["a", "b"]], [["O"]], "Received: 1 for 2 in row 0"),
         ([["a"], ["b"]], [["O"], ["B-z"]], "Received: 'B-z' in row 1"),
-        ([["a"]], None, "labels for each text. Received: none for 1"),
-        ([["a", 3]], [["O", "O"]], "Words must be strings. .* in row 0"),
+        ([["a"]], None, "labels for each text. Received: None for 1"),
+        ([["a", 3]], [["O", "O"]], "Words must be a list of strings .* in row 0"),
         (["a b c"], [[("x", 0, 3), ("größe", 2, 5)]], r"must not overlap.*\('größe', 2, 5\) in row 0, where I-x"),
         (["a b c"], [[("x", 1, 2)]], r"must hold a word. Received: \('x', 1, 2\) in row 0"),
         (["a b c"], [[("z", 0, 1)]], "Received: 'B-z' in row 0"),
         ((["a b"], ["c", "d"]), [[]], "as many second segments. Received: 2 for 1"),
+        ([], [], "There must be at least one text"),
+        ([["a"]], 5, "labels for each text. Received: 5 for 1"),
+        ([["a"], "bc"], [["O"], ["O", "O"]], "Words must be a list of strings .* Received: 'bc' in row 1"),
+        ([["a"], ["b"]], [["O"], [None]], "Received: None in row 1"),
+        ([["a"], ["b"]], [["O"], None], "must be a list. Received: None in row 1"),
+        (["a", "bcd"], [[], [("x", 1, 1)]], r"must be in its text. Received: \('x', 1, 1\) in row 1, which has 3"),
+        (["a", "bcd"], [[], [("x", 2, 1)]], r"must be in its text. Received: \('x', 2, 1\)"),
+        (["a", "bcd"], [[], [{"label": "x", "start": -3, "end": 1}]], "must be in its text. Received: {'label'"),
+        (["a", "bcd"], [[], [("x", 0, 4)]], "which has 3 characters"),
+        (["a", "bcd"], [[], [("x", 0.5, 2.2)]], r"must be \(label, start, end\).* Received: \('x', 0.5, 2.2\)"),
+        (["a", "bcd"], [[], [{"label": "x"}]], "must be .label, start, end.* Received: {'label': 'x'} in row 1"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(x, y, message):
@@ -222,9 +235,38 @@ def test_labels_that_do_not_fit_are_refused(x, y, message):
         make_tagger(num_layers=1).fit(x, y)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sample_weight": [1.0]}, "`sample_weight` must have a row for each text. Received: 1 for 2"),
+        ({"sample_weight": [None, 1]}, "`sample_weight` must be finite. Received: None in row 0"),
+        ({"sample_weight": [[1, 1], [1, 1]]}, r"must have a number for each example. Received: shape \(2, 2\)"),
+        ({"class_weight": {"O": None}}, "must hold finite numbers. Received: None for 'O'"),
+        ({"class_weight": [1, 2, 3]}, "`class_weight` must be a dict"),
+        ({"batch_size": 0}, "`batch_size` must be a whole number of at least 1. Received: 0"),
+        ({"epochs": 0}, "`epochs` must be above `initial_epoch`. Received: 0 and 0"),
+        ({"validation_data": ()}, "`validation_data` must be .x, y.. Received: a tuple of 0"),
+    ],
+)
+def test_settings_of_a_training_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_tagger(num_layers=1).fit([["a"], ["b"]], [["O"], ["O"]], **settings)
+
+
+def test_ready_tags_that_there_are_not_are_refused():
+    tagger = make_tagger(num_layers=1)
+    inputs = {name: np.ones((2, 3), int) for name in tagger.input}
+    for tags in (np.full((2, 3), -100), np.full((2, 3), len(TAGS)), np.full((2, 3), 0.5)):
+        with pytest.raises(ValueError, match="must be numbers from 0 to 4. Received: "):
+            tagger.fit(inputs, tags)
+    tagger.fit(inputs, np.zeros((2, 3), int), sample_weight=np.ones((2, 3)), verbose=0)
+
+
 def test_a_model_without_words_or_tags_says_what_it_needs(tmp_path):
     with pytest.raises(ValueError, match="takes dicts of encoder inputs"):
         make_tagger(texts=False, num_layers=1).predict(["a"])
+    with pytest.raises(ValueError, match="takes dicts of encoder inputs"):
+        make_tagger(texts=False, num_layers=1).fit(["a"], [["O"]])
     make_tagger(num_layers=1).encoder.save_to_preset(tmp_path)
     with pytest.raises(ValueError, match="needs to know the tags"):
         keras_bert.BertTokenClassifier.from_preset(tmp_path)

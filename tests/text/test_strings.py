@@ -51,9 +51,10 @@ def test_nul_stays_in_the_middle_and_at_the_end():
     assert string_tensor(np.array(["a\0b\0"], object)).numpy().tolist() == [b"a\0b\0"]
 
 
-def test_lone_surrogates_are_left_out():
-    assert string_tensor("a\ud800b").numpy() == b"ab"
-    assert string_tensor(["x", "a\udfffb", b"\xff", "\ud800"]).numpy().tolist() == [b"x", b"ab", b"\xff", b""]
+def test_lone_surrogates_keep_their_places():
+    assert string_tensor("a\ud800b").numpy().decode() == "a\ufffdb"
+    found = string_tensor(["x😀", "a\udfffb", b"\xff", "\ud800\ud801"]).numpy().tolist()
+    assert found == ["x😀".encode(), "a\ufffdb".encode(), b"\xff", "\ufffd\ufffd".encode()]
 
 
 @pytest.mark.parametrize(
