@@ -25,6 +25,7 @@ from flags import positive_int, training_flags, writable_directory
 import keras_bert
 
 SAMPLE = pathlib.Path(__file__).parent / "sample_data"
+SMALL_EPOCHS = 30  # which token answers what takes longer to learn than a label
 
 
 def main(argv: list[str] | None = None) -> dict:
@@ -65,6 +66,7 @@ def main(argv: list[str] | None = None) -> dict:
         monitor="val_f1",
         higher_is_better=True,
         callbacks=[squad_scores],
+        small_epochs=SMALL_EPOCHS,
         x=texts,
         y=answers,
         validation_data=dev,

@@ -22,7 +22,7 @@ answer = model.signatures["serving_default"]({inputs})
 print({{name: value.numpy() for name, value in answer.items()}})
 """
 # Without --preset: what the packaged preset, which is small, learns best with.
-SMALL_RATE, SMALL_EPOCHS = 3e-4, 8
+SMALL_RATE, SMALL_EPOCHS = 1e-3, 8
 
 
 def preset_of(args: argparse.Namespace) -> str:
@@ -43,6 +43,7 @@ def train(
     monitor: str,
     higher_is_better: bool,
     callbacks=(),
+    small_epochs: int = SMALL_EPOCHS,
     **data,
 ) -> dict:
     """Trains, keeps the preset of the best epoch, and draws the learning curve.
@@ -55,6 +56,7 @@ def train(
         monitor: str. The name in the logs that decides which epoch is best.
         higher_is_better: bool.
         callbacks: list of Keras callbacks, that add to the logs.
+        small_epochs: int, default 8. Epochs without --epochs and --preset.
         **data: `fit`'s `x`, `y`, `validation_data`.
 
     Returns:
@@ -65,7 +67,7 @@ def train(
     speed = ExamplesPerSecond(examples, args.batch_size)
     started = time.perf_counter()
     history = model.fit(
-        epochs=args.epochs or (3 if args.preset else SMALL_EPOCHS),
+        epochs=args.epochs or (3 if args.preset else small_epochs),
         batch_size=args.batch_size,
         callbacks=[speed, *callbacks, *tensorboard_logs(logs), best],
         **data,

@@ -24,8 +24,8 @@ def training_flags(parser: argparse.ArgumentParser, output: str, sequence_length
     """
     add = parser.add_argument_group("training").add_argument
     add("--preset", help=f"{PRESET} Default: {keras_bert.presets.PACKAGED[0]}, a small English one.")
-    add("--epochs", type=positive_int, help="Passes over the training data. Default: 3, without --preset 8.")
-    add("--learning-rate", type=positive_float, help=f"{RATE} Default: 5e-5, without --preset 3e-4.")
+    add("--epochs", type=positive_int, help="Passes over the training data. Default: 3; more without --preset.")
+    add("--learning-rate", type=positive_float, help=f"{RATE} Default: 5e-5, without --preset 1e-3.")
     add("--batch-size", type=positive_int, default=32, help="Examples in a step. Default: 32.")
     length = {"type": positive_int, "default": sequence_length}
     add("--sequence-length", **length, help=f"{LENGTH} Default: {sequence_length}.")
