@@ -102,7 +102,7 @@ def load_saved_model(args: argparse.Namespace):
             places = zip(found["entity_start"], found["entity_end"], found["num_entities"], strict=True)
             return [list(zip(starts[:count], ends[:count], strict=True)) for starts, ends, count in places]
         columns = {name: tf.constant([row[name] for row in inputs]) for name in ("question", "context")}
-        return signature(**columns)["answer"].numpy().astype(str).tolist()
+        return [text.decode("utf-8") for text in signature(**columns)["answer"].numpy()]
 
     return load_signature(args.folder / "saved_model" / "1", args.batch_size, ask)
 
