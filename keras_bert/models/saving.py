@@ -48,7 +48,12 @@ class Saving:
 
         Returns:
             A new model of this class with the same weights; the new tokens' embeddings are random.
+
+        Raises:
+            ValueError: the model has no preprocessor, so no vocabulary.
         """
+        if self.preprocessor is None:
+            raise ValueError("New tokens need a vocabulary. Received: a model without a preprocessor. Give it one.")
         tokenizer = self.preprocessor.tokenizer.with_tokens(tokens)
         preprocessor = BertPreprocessor(tokenizer, **self.preprocessor.preset_config())
         size = max(len(tokenizer.vocabulary), self.encoder.arguments["vocabulary_size"])

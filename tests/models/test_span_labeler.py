@@ -250,6 +250,8 @@ def test_inputs_that_cannot_be_used_are_refused(tmp_path):
         labeler.fit((["a"], ["b"]), ["b"], sample_weight=[float("nan")])
     with pytest.raises(ValueError, match="takes dicts of encoder inputs"):
         make_labeler(texts=False).fit((["a"], ["b"]), ["b"])
+    with pytest.raises(ValueError, match="New tokens need a vocabulary. Received: a model without a preprocessor"):
+        make_labeler(texts=False).with_tokens(["[E1]"])
     with pytest.warns(UserWarning, match="1 of 1 answers are longer than max_answer_length=4"):
         labeler.fit((["a"], ["a b c d e"]), ["a b c d e"], verbose=0)
     with pytest.raises(ValueError, match="'c' in row 0, which is nowhere"):
