@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.inputs import INPUTS, check_names, checked_features, row_count
+from keras_bert.data.steps import without_autotuning
 from keras_bert.text.preprocessor import BertPreprocessor
 
 
@@ -61,7 +62,7 @@ def batches(
         example = ({name: tf.cast(features[name], tf.int32) for name in INPUTS}, y, weight)
         return example if rows_multiple == 1 else fill_up(example, rows_multiple)
 
-    return dataset.map(prepare, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return without_autotuning(dataset.map(prepare, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE))
 
 
 def _preprocess(preprocessor, x, padding):

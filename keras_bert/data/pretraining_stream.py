@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_bert.data.manifest import Manifest
 from keras_bert.data.pretraining_rows import build_rows
 from keras_bert.data.records import read_shards
+from keras_bert.data.steps import without_autotuning
 from keras_bert.text.masking import mask_tokens
 
 _GROUP_TOKENS = 2**20
@@ -117,7 +118,7 @@ def pretraining_batches(
     batches = batches.map(lambda batch: _as_example(batch, next_sentence != "none"))
     # Keras asks, and would take a generator for one that may end.
     endless = tf.data.experimental.assert_cardinality(tf.data.experimental.INFINITE_CARDINALITY)
-    return batches.apply(endless).prefetch(tf.data.AUTOTUNE)
+    return without_autotuning(batches.apply(endless).prefetch(tf.data.AUTOTUNE))
 
 
 def groups(manifest: Manifest, row_size: int, seed: int) -> Iterator[Group]:

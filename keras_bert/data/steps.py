@@ -41,3 +41,19 @@ def check_ends(dataset: tf.data.Dataset, argument: str) -> None:
     """
     if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError(f"An endless dataset needs `{argument}`. Received: {argument}=None.")
+
+
+def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Keeps tf.data from tuning itself: the thread that does so sleeps ever longer, and an iterator waits for its end.
+
+    Seen with TensorFlow 2.20 and 2.21: after an epoch of t seconds the next one began up to t seconds later, idle.
+
+    Args:
+        dataset: `tf.data.Dataset`.
+
+    Returns:
+        `tf.data.Dataset` with as many threads as there are cores where it asks for `AUTOTUNE`.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.inputs import INPUTS, check_names, checked_features, row_count
+from keras_bert.data.steps import without_autotuning
 from keras_bert.text.preprocessor import BertPreprocessor, as_segments
 
 _PORTION = 16384
@@ -105,7 +106,8 @@ def row_batches(inputs: dict, batch_size: int | None, trim: bool):
     def cut(low, high, width):
         return {name: part[low:high, :width] for name, part in inputs.items()}
 
-    return tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:], widths)).map(cut), order
+    batches = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:], widths)).map(cut)
+    return without_autotuning(batches), order
 
 
 def prediction_batches(features, preprocessor: BertPreprocessor | None, batch_size: int | None, padding: str | None):
@@ -140,7 +142,7 @@ def prediction_batches(features, preprocessor: BertPreprocessor | None, batch_si
         return preprocessor.pack(tuple(tf.gather(segment, rows) for segment in segments), padding)
 
     dataset = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:])).map(pack, tf.data.AUTOTUNE)
-    return dataset.prefetch(tf.data.AUTOTUNE), order
+    return without_autotuning(dataset.prefetch(tf.data.AUTOTUNE)), order
 
 
 def _bounds(lengths, batch_size):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from keras_bert.data.examples import fill_up
-from keras_bert.data.steps import with_known_steps
+from keras_bert.data.steps import with_known_steps, without_autotuning
 
 # Windows among which the next is drawn; the examples themselves are shuffled before.
 _SHUFFLED = 2048
@@ -46,4 +46,5 @@ def windowed_batches(
     if shuffle:
         rows = rows.shuffle(_SHUFFLED)
     batches = rows.batch(batch_size).map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    batches = without_autotuning(batches)
     return with_known_steps(batches) if int(examples.cardinality()) >= 0 else batches
