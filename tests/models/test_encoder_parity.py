@@ -244,3 +244,22 @@ def test_random_models_equal_keras_hub(seed):
     exact.set_weights(ours.get_weights())
     difference = values(exact(inputs))["sequence_output"] - expected["sequence_output"]
     assert keras.ops.max(abs(difference)) > 2e-5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_six_layers_of_384_with_weights_of_scale_a_tenth(seed, tmp_path):
+    transformers, torch = pytest.importorskip("transformers"), pytest.importorskip("torch")
+    torch.manual_seed(seed)
+    sizes = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+    config = transformers.BertConfig(vocab_size=503, max_position_embeddings=61, initializer_range=0.1, **sizes)
+    model = transformers.BertModel(config).eval()
+    model.save_pretrained(tmp_path)
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(0, 503, (7, 53))
+    real = np.arange(53) < rng.integers(5, 54, (7, 1))
+    inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": real.astype(int)}
+    ours = keras_bert.BertEncoder.from_preset(tmp_path)(inputs)["sequence_output"]
+    with torch.no_grad():
+        names = {"input_ids": "token_ids", "token_type_ids": "segment_ids", "attention_mask": "padding_mask"}
+        theirs = model(**{name: torch.tensor(inputs[part]) for name, part in names.items()}).last_hidden_state
+    np.testing.assert_allclose(np.asarray(ours)[real], theirs.numpy()[real], rtol=0, atol=1e-5)
