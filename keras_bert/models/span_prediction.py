@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from keras_bert.data.inputs import check_counts
 from keras_bert.data.span_examples import answer_spans, as_pairs, span_batches
 from keras_bert.data.span_windows import span_windows
 from keras_bert.data.token_budget import context_groups
@@ -48,7 +49,7 @@ class SpanPrediction(WindowedTask):
         Raises:
             ValueError: for inputs that cannot be used, or an `n_best` below 1.
         """
-        _check_count(n_best)
+        check_counts(n_best=n_best)
         if isinstance(x, dict):
             return self.predict_ready(x, batch_size, verbose, **kwargs)
         self.check_reads_texts(batch_size)
@@ -78,7 +79,7 @@ class SpanPrediction(WindowedTask):
             ValueError: the model has no preprocessor, an `n_best` below 1, or an operation that older servers do not
                 know.
         """
-        _check_count(n_best)
+        check_counts(n_best=n_best)
         super().export(path, n_best=n_best)
 
     def answers(self, questions, contexts, n_best: int = 1) -> dict:
@@ -128,34 +129,25 @@ class SpanPrediction(WindowedTask):
     def _warn_of_long_answers(self, contexts, spans):
         decoded = (context.decode("utf-8", "ignore") for context in contexts.numpy())
         texts = [context[start:end] for context, (start, end) in zip(decoded, spans, strict=True)]
-        lengths = self.preprocessor.tokenizer(texts).row_lengths().numpy()
-        longer = np.flatnonzero(lengths > self.max_answer_length)
-        if len(longer):
-            warnings.warn(
-                f"{len(longer)} of {len(lengths)} answers are longer than max_answer_length={self.max_answer_length} "
-                f"tokens, which the model does not give: in row {longer[0]}, for example.",
-                stacklevel=4,
-            )
+        self._warn_of_longer(texts, "answers", "max_answer_length", "which the model does not give")
 
     def _warn_of_cut_questions(self, questions):
-        lengths = self.preprocessor.tokenizer(questions).row_lengths().numpy()
-        longer = np.flatnonzero(lengths > self.max_question_length)
+        self._warn_of_longer(questions, "questions", "max_question_length", "and are cut")
+
+    def _warn_of_longer(self, texts, what, limit, then):
+        lengths = self.preprocessor.tokenizer(texts).row_lengths().numpy()
+        longer = np.flatnonzero(lengths > getattr(self, limit))
         if len(longer):
             warnings.warn(
-                f"{len(longer)} of {len(lengths)} questions are longer than max_question_length="
-                f"{self.max_question_length} tokens and are cut: in row {longer[0]}, for example.",
-                stacklevel=4,
+                f"{len(longer)} of {len(lengths)} {what} are longer than {limit}={getattr(self, limit)} tokens "
+                f"{then}: in row {longer[0]}, for example.",
+                stacklevel=5,
             )
 
 
 def _gives_dicts(dataset):
     spec = dataset.element_spec
     return isinstance(spec[0] if isinstance(spec, tuple) else spec, dict)
-
-
-def _check_count(n_best):
-    if not isinstance(n_best, int) or n_best < 1:
-        raise ValueError(f"`n_best` must be a whole number of at least 1. Received: {n_best!r}.")
 
 
 def _records(answers):
