@@ -8,6 +8,7 @@ from keras import ops
 from keras_bert.data.steps import with_known_steps
 from keras_bert.layers.masked_lm_head import MaskedLMHead
 from keras_bert.layers.pooler import SplitPositions
+from keras_bert.metrics.vocabulary import VocabularyAccuracy
 from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
 from keras_bert.models.encoder import BertEncoder
@@ -98,6 +99,7 @@ class BertPretrainer(Adaptation, Saving, CompiledTask):
         self.preprocessor = preprocessor
         self.next_sentence = next_sentence
         self.masked_lm_head, self.next_sentence_layer = masked_lm_head, next_sentence_layer
+        self.loss_trackers = {name: keras.metrics.Mean(f"{name}_loss") for name in outputs}
         self.dtype_policy = dtype
         self.compile()
 
@@ -115,14 +117,11 @@ class BertPretrainer(Adaptation, Saving, CompiledTask):
         return []
 
     def default_weighted_metrics(self):
-        """Of each head the accuracy and the loss."""
+        """Of each head the accuracy; `loss_trackers` tell its loss."""
         # Keras puts the output's name before the metric's where there are several outputs, and only there.
         return {
-            name: [
-                keras.metrics.SparseCategoricalAccuracy(f"{prefix}accuracy"),
-                keras.metrics.SparseCategoricalCrossentropy(f"{prefix}loss", from_logits=True),
-            ]
-            for name, prefix in ((name, "" if self.next_sentence else f"{name}_") for name in self.output)
+            name: [VocabularyAccuracy("accuracy" if self.next_sentence else f"{name}_accuracy")]
+            for name in self.output
         }
 
     def fit(self, x, epochs: int = 1, steps_per_epoch: int | None = None, initial_epoch: int = 0, **kwargs):

@@ -1,5 +1,7 @@
 """One step of training, with the same numbers on one device and on many, whole or in parts."""
 
+import types
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -78,8 +80,11 @@ class ExactStepModel(keras.Model):
     update from a fraction of the memory, and the schedule counts updates.
 
     A subclass sets `loss_terms` (see `loss_terms()`) and `gradient_accumulation_steps` when it compiles. Inputs are
-    dicts with `padding_mask`: rows of padding only fill a batch up and count nowhere.
+    dicts with `padding_mask`: rows of padding only fill a batch up and count nowhere. `loss_trackers`, a dict of output
+    name to a metric, tell the losses of single outputs.
     """
+
+    loss_trackers = types.MappingProxyType({})
 
     def train_step(self, data):
         data = _with_weights(data)
@@ -98,7 +103,7 @@ class ExactStepModel(keras.Model):
             part = [g if g is None else tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)]
             gradients = part if gradients is None else _add(gradients, part)
             shares += share
-            self._update_metrics(x, y, y_pred, weights)
+            self._update_metrics(x, y, y_pred, values, weights)
         _apply_gradients(self.optimizer, gradients, variables)
         return self._logs(shares, counts)
 
@@ -107,7 +112,7 @@ class ExactStepModel(keras.Model):
         y_pred = self(x, training=False)
         values = self._loss_values(y, y_pred)
         counts = _all_reduce(self._counts(data, values))
-        self._update_metrics(x, y, y_pred, weights)
+        self._update_metrics(x, y, y_pred, values, weights)
         return self._logs(self._share(values, x, weights, counts), counts)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -144,7 +149,9 @@ class ExactStepModel(keras.Model):
         )
         return share + tf.add_n(self.losses) / (_replica_count() * parts) if self.losses else share
 
-    def _update_metrics(self, x, y, y_pred, weights):
+    def _update_metrics(self, x, y, y_pred, values, weights):
+        for name, tracker in self.loss_trackers.items():
+            tracker.update_state(values[name], sample_weight=_term_weights(weights, name, _is_real(x)))
         if not self.jit_compile:  # XLA knows no number of rows that depends on the data
             is_real = _is_real(x)
             y, y_pred, weights = tf.nest.map_structure(
