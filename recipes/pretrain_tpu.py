@@ -90,10 +90,12 @@ def main(argv: list[str] | None = None) -> dict:
 
 def build_pretrainer(args: argparse.Namespace, tokenizer) -> keras_bert.BertPretrainer:
     """Builds a new model of a size, or reads the one to go on with."""
-    dtype = "mixed_bfloat16" if args.mixed_precision else "float32"
+    options = {"dtype": "mixed_bfloat16" if args.mixed_precision else "float32"}
+    if args.dropout is not None:
+        options["dropout"] = args.dropout
     next_sentence = args.next_sentence != "none"
     if args.preset:
-        pretrainer = keras_bert.BertPretrainer.from_preset(args.preset, next_sentence=next_sentence, dtype=dtype)
+        pretrainer = keras_bert.BertPretrainer.from_preset(args.preset, next_sentence=next_sentence, **options)
         longest = pretrainer.encoder.arguments["max_sequence_length"]
         if max(args.row_sizes) > longest:
             raise ValueError(
@@ -105,8 +107,8 @@ def build_pretrainer(args: argparse.Namespace, tokenizer) -> keras_bert.BertPret
     encoder = keras_bert.BertEncoder(
         vocabulary_size=len(tokenizer.vocabulary),
         max_sequence_length=longest,
-        dtype=dtype,
         **keras_bert.SIZES[args.size or "base"],
+        **options,
     )
     return keras_bert.BertPretrainer(
         encoder, keras_bert.BertPreprocessor(tokenizer, sequence_length=longest), next_sentence

@@ -20,6 +20,7 @@ def pretraining_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("model and task").add_argument
     add("--size", choices=keras_bert.SIZES, help="Of a new model. Default: base; without --data tiny.")
     add("--preset", help=f"{PRESET} Its training goes on.")
+    add("--dropout", type=float, help="Of the encoder; its preset keeps it. Default: 0.1, or the preset's.")
     add("--next-sentence", choices=("nsp", "sop", "none"), default="nsp", help="Default: nsp, as BERT.")
     add("--mask-unit", choices=("token", "whole_word", "span"), default="token", help="Default: token, as BERT.")
     add("--mask-rate", type=positive_float, default=0.15, help="Share of the tokens. Default: 0.15.")

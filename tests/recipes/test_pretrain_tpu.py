@@ -95,9 +95,11 @@ def test_an_interrupted_training_ends_the_same(pretrain, finished, tmp_path, mon
 def test_released_weights_go_on(recipe, finished, corpus, tmp_path):
     flags = ["--data", str(finished[0] / "records"), "--preset", str(finished[0] / "preset"), "--optimizer", "lamb"]
     flags += ["--row-sizes", "32", "--steps", "3", "--batch-size", "8", "--mask-unit", "whole_word"]
-    flags += ["--next-sentence", "none"]
+    flags += ["--next-sentence", "none", "--dropout", "0"]
     metrics = recipe.main([*flags, "--output", str(tmp_path)])
     assert "next_sentence_accuracy" not in metrics["held_out"] and len(metrics["history"]) == 3
+    encoder = keras_bert.BertEncoder.from_preset(tmp_path / "preset")
+    assert (encoder.arguments["dropout"], encoder.arguments["attention_dropout"]) == (0, 0)
 
 
 @pytest.mark.slow
@@ -123,6 +125,7 @@ def test_a_budget_of_time_ends_both_phases(recipe, finished, tmp_path, monkeypat
         (["--data", "{corpus}/nothing", "--vocabulary", "{corpus}/vocab"], "must hold text files"),
         (["--data", "{records}", "--vocabulary", "{corpus}/vocab"], "Built data brings its vocabulary"),
         (["--data", "{records}", "--preset", "{other}"], "must have one vocabulary"),
+        (["--data", "{records}", "--dropout", "1"], "`rate` must be at least 0 and below 1"),
         (["--preset", "{other}", "--size", "tiny"], "--size is of a new model"),
         (["--row-sizes", "32", "64", "--steps", "5"], "Each phase needs a row size and steps"),
         (["--data", "{records}", "--preset", "{mine}", "--row-sizes", "1024", "--steps", "1"], "the position table"),
