@@ -64,6 +64,19 @@ def holds_pairs(x) -> bool | None:
     return None if isinstance(x, dict) else len(as_segments(x)) == 2
 
 
+def gives_ready_inputs(dataset: tf.data.Dataset) -> bool:
+    """Tells whether a dataset gives the encoder's inputs, and not texts.
+
+    Args:
+        dataset: `tf.data.Dataset` of inputs, or of (inputs, labels).
+
+    Returns:
+        bool.
+    """
+    spec = dataset.element_spec
+    return isinstance(spec[0] if isinstance(spec, tuple) else spec, dict)
+
+
 def row_count(features) -> int:
     """Counts examples.
 

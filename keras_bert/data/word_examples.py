@@ -154,3 +154,63 @@ def _tags_of_entities(entities, starts, ends, marks, row):
         tags[held[-1]] = f"{marks['end'] or marks['inside']}-{label}"
         tags[held[0]] = f"{marks['single'] if len(held) == 1 else marks['begin']}-{label}"
     return tags
+
+
+def words_of_dataset(dataset: tf.data.Dataset, tags: Sequence[str]) -> tuple[tf.data.Dataset, bool]:
+    """Gives the words, tags and weights of a user's dataset, text by text.
+
+    Args:
+        dataset: `tf.data.Dataset` of (words `(N,)`, tags `(N,)`), both strings, with a sample weight or without; words
+            may be a tuple of them and of a second segment. One text an element, or a ragged batch of them.
+        tags: sequence of str. Those that are known.
+
+    Returns:
+        `tf.data.Dataset` of (words `(N,)`, numbers of tags `(N,)`, weight, second segment), and whether there are
+        second segments.
+
+    Raises:
+        ValueError: a dataset of other things. Tags that are not known, or not as many as words, are refused when they
+            are read.
+    """
+    spec = dataset.element_spec
+    if not _gives_words(spec):
+        raise ValueError(
+            "A dataset must give (words, tags) of a text, two string tensors `(N,)`, or ragged batches of them; words "
+            f"with a second segment are (words, other). Received: {spec}."
+        )
+    has_others = isinstance(spec[0], tuple)
+    table = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(list(tags), range(len(tags))), -1)
+    known = ", ".join(tags[:20])
+
+    @tf.autograph.experimental.do_not_convert
+    def number(words, labels, weight=1.0):
+        words, other = words if has_others else (words, "")
+        found = tf.cast(table.lookup(labels), tf.int32)
+        unknown = tf.boolean_mask(labels, found < 0)
+        as_many = tf.debugging.Assert(
+            tf.equal(tf.size(words), tf.size(labels)), ["Each word must have a tag. Received:", words, labels]
+        )
+        all_known = tf.debugging.Assert(
+            tf.equal(tf.size(unknown), 0), [f"A tag must be one of {known}. Received:", unknown]
+        )
+        with tf.control_dependencies([as_many, all_known]):
+            return words, tf.identity(found), tf.cast(weight, tf.float32), other
+
+    words = spec[0][0] if has_others else spec[0]
+    return (dataset.unbatch() if words.shape.rank == 2 else dataset).map(number, tf.data.AUTOTUNE), has_others
+
+
+def _gives_words(spec):
+    if not isinstance(spec, tuple) or len(spec) not in (2, 3):
+        return False
+    words, other = spec[0] if isinstance(spec[0], tuple) and len(spec[0]) == 2 else (spec[0], None)
+    parts = [words, spec[1]]
+    if any(not isinstance(part, (tf.TensorSpec, tf.RaggedTensorSpec)) for part in parts):
+        return False
+    if words.shape.rank == 2 and not all(isinstance(part, tf.RaggedTensorSpec) for part in parts):
+        return False
+    if other is not None and (not isinstance(other, tf.TensorSpec) or other.dtype != tf.string):
+        return False
+    return words.shape.rank in (1, 2) and all(
+        part.dtype == tf.string and part.shape.rank == words.shape.rank for part in parts
+    )

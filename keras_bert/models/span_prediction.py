@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from keras_bert.data.inputs import check_counts
+from keras_bert.data.inputs import check_counts, gives_ready_inputs
 from keras_bert.data.span_examples import answer_spans, as_pairs, span_batches
 from keras_bert.data.span_windows import span_windows
 from keras_bert.data.token_budget import context_groups
@@ -106,7 +106,7 @@ class SpanPrediction(WindowedTask):
 
     def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
         is_dataset = isinstance(x, tf.data.Dataset)
-        if isinstance(x, dict) or (is_dataset and _gives_dicts(x)):
+        if isinstance(x, dict) or (is_dataset and gives_ready_inputs(x)):
             return super()._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
         self.class_weights(class_weight)
         self.check_reads_texts(batch_size)
@@ -143,11 +143,6 @@ class SpanPrediction(WindowedTask):
                 f"{then}: in row {longer[0]}, for example.",
                 stacklevel=5,
             )
-
-
-def _gives_dicts(dataset):
-    spec = dataset.element_spec
-    return isinstance(spec[0] if isinstance(spec, tuple) else spec, dict)
 
 
 def _records(answers):

@@ -6,9 +6,10 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
-from keras_bert.data.examples import checked_weights
+from keras_bert.data.examples import check_alone, checked_weights
+from keras_bert.data.inputs import gives_ready_inputs
 from keras_bert.data.windowed_examples import windowed_batches
-from keras_bert.data.word_examples import Words, as_words, word_labels
+from keras_bert.data.word_examples import Words, as_words, word_labels, words_of_dataset
 from keras_bert.data.word_windows import word_values, word_windows
 from keras_bert.models.windowed import WindowedTask
 from keras_bert.serving.tag_answers import entities, entity_answers, word_tags
@@ -105,6 +106,8 @@ class TokenPrediction(WindowedTask):
         return entities(tags, scores, part.words, starts, ends, self.labels, self.marks)
 
     def _holds_pairs(self, x):
+        if isinstance(x, tf.data.Dataset) and not gives_ready_inputs(x):
+            x = x.element_spec[0]
         return None if isinstance(x, (dict, tf.data.Dataset)) else isinstance(x, tuple)
 
     def _split(self, x, y, sample_weight, share):
@@ -125,24 +128,19 @@ class TokenPrediction(WindowedTask):
         return part(slice(0, kept)), part(slice(kept, None))
 
     def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
-        if isinstance(x, tf.data.Dataset) and not isinstance(x.element_spec[0], dict):
-            raise ValueError("A dataset must give ready inputs and tags. Received: one of texts. Pass lists of them.")
-        if isinstance(x, (dict, tf.data.Dataset)):
+        is_dataset = isinstance(x, tf.data.Dataset)
+        if isinstance(x, dict) or (is_dataset and gives_ready_inputs(x)):
             return super()._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
         self.check_reads_texts(batch_size)
-        words = as_words(x)
-        if not words.words.nrows():
-            raise ValueError("There must be at least one text. Received: an empty list.")
-        labels = word_labels(words, y, self.labels, self.marks)
-        weights = checked_weights(sample_weight, len(y))
-        others = tf.fill([len(y)], "") if words.others is None else words.others
         table = self.class_weights(class_weight)
-        examples = tf.data.Dataset.from_tensor_slices((words.words, labels, weights, others))
-        if shuffle:
-            examples = examples.shuffle(len(y))
+        if is_dataset:
+            check_alone(y, sample_weight)
+            examples, has_others = words_of_dataset(x, self.labels)
+        else:
+            examples, has_others = self._examples(x, y, sample_weight, shuffle)
 
         def cut(words_of, labels_of, weights_of, others_of):
-            windows = self.windows(words_of, None if words.others is None else others_of, "fixed")
+            windows = self.windows(words_of, others_of if has_others else None, "fixed")
             tags = tf.gather(tf.pad(labels_of.flat_values, [[0, 1]]), windows.words)
             weight = tf.cast(windows.speaks, tf.float32) * tf.gather(weights_of, windows.examples)[:, tf.newaxis]
             return windows.inputs, tags, weight if table is None else weight * tf.gather(table, tags)
@@ -151,10 +149,20 @@ class TokenPrediction(WindowedTask):
             examples.ragged_batch(_EXAMPLES),
             cut,
             batch_size=batch_size or 32,
-            shuffle=shuffle,
+            shuffle=shuffle and not is_dataset,
             trim=self._padding is None,
             rows_multiple=self.distribute_strategy.num_replicas_in_sync,
         )
+
+    def _examples(self, x, y, sample_weight, shuffle):
+        words = as_words(x)
+        if not words.words.nrows():
+            raise ValueError("There must be at least one text. Received: an empty list.")
+        labels = word_labels(words, y, self.labels, self.marks)
+        weights = checked_weights(sample_weight, len(y))
+        others = tf.fill([len(y)], "") if words.others is None else words.others
+        examples = tf.data.Dataset.from_tensor_slices((words.words, labels, weights, others))
+        return examples.shuffle(len(y)) if shuffle else examples, words.others is not None
 
 
 def _record(content, found):
