@@ -32,8 +32,8 @@ EXTRAS = {
     "oracles": ["torch==2.13.0", "transformers>=5", "tokenizers", "peft", "scikit-learn", "scipy", "pysbd"],
     # TensorFlow Model Garden, a third opinion (Keras 2, many dependencies, TensorFlow 2.20 only).
     "garden": ["tf-models-official>=2.20,<2.21"],
-    # Trains vocabularies (tools/train_vocabulary.py).
-    "vocabulary": ["tokenizers"],
+    # What a pre-training begins with (tools/train_vocabulary.py, tools/initialize_embeddings.py).
+    "vocabulary": ["tokenizers", "scikit-learn"],
     # Builds the data of pre-training on many machines (tools/build_pretraining_data_beam.py).
     "beam": ["apache-beam"],
     # TensorFlow Datasets, a source of data for the recipes.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from keras_bert.data.manifest import Manifest as Manifest
     from keras_bert.data.manifest import read_manifest as read_manifest
     from keras_bert.data.pretraining_stream import pretraining_batches as pretraining_batches
+    from keras_bert.data.records import read_token_ids as read_token_ids
     from keras_bert.data.records import write_shard as write_shard
     from keras_bert.data.sentences import split_sentences as split_sentences
     from keras_bert.data.span_examples import answer_spans as answer_spans

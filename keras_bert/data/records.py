@@ -99,6 +99,18 @@ def read_shards(files):
     return token_ids, word_starts > 0, documents
 
 
+def read_token_ids(path: str | os.PathLike) -> np.ndarray:
+    """Reads the token ids of a shard, document after document.
+
+    Args:
+        path: str or path, as `Manifest.path_of` gives it.
+
+    Returns:
+        int32 array `(N,)`.
+    """
+    return read_shards([os.fspath(path)])[0].numpy()
+
+
 def _tokenize(sentences, tokenizer, word_segmentation):
     """Gives the ids of all sentences in one array, where words begin, and the sentences' sizes."""
     continues = np.array([token.startswith("##") for token in tokenizer.vocabulary.tokens])
