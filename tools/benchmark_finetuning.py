@@ -10,7 +10,9 @@ are not. The peer `random_weights` is keras_bert's model without what it learned
 own, and adds its line to --results as soon as it ends. On the CPU.
 
 Texts and pairs (sst2, mrpc, sick, sts) are scored as in the literature, questions (squad: the part of the train set
-that is at hand) by F1, words (wnut17, msra_ner) by strict entity F1, in shares.
+that is at hand) by F1, words (wnut17, msra_ner) by strict entity F1, in shares. Peers can begin with the same random
+weights, from a preset that is made for it, such as `zh_preset` of the results: Chinese BERT's vocabulary and
+`BertPretrainer(BertEncoder(21128, **SIZES["mini"]), BertPreprocessor(tokenizer)).save_to_preset("zh_preset")`.
 """
 
 import argparse
