@@ -36,11 +36,13 @@ def main(argv: list[str] | None = None) -> dict:
         parser.error("Counts are factorized by scikit-learn. Install it: pip install scikit-learn.")
     try:
         manifest = keras_bert.data.read_manifest(args.records)
-        tokenizer = manifest.tokenizer()
+        tokenizer, width = manifest.tokenizer(), keras_bert.SIZES[args.size]["hidden_dim"]
+        if len(tokenizer.vocabulary) <= width:
+            found = f"{len(tokenizer.vocabulary)} tokens for a width of {width}"
+            raise ValueError(f"The vocabulary must be larger than the model is wide. Received: {found}. Lower --size.")
         frequencies, pairs = count(manifest, len(tokenizer.vocabulary), args.tokens, scipy.sparse.coo_matrix)
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    width = keras_bert.SIZES[args.size]["hidden_dim"]
     factors, strengths, _ = randomized_svd(information(pairs), width, random_state=args.seed)
     keras.utils.set_random_seed(args.seed)
     encoder = keras_bert.BertEncoder(len(tokenizer.vocabulary), max_sequence_length=512, **keras_bert.SIZES[args.size])

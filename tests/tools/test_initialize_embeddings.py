@@ -87,3 +87,9 @@ def test_a_folder_without_records_is_refused(started, tmp_path, capsys):
     with pytest.raises(SystemExit):
         started[0].main([str(tmp_path)])
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_a_vocabulary_that_is_too_small_is_refused(started, records, capsys):
+    with pytest.raises(SystemExit):
+        started[0].main([str(records), "--size", "mini"])
+    assert "Received: 17 tokens for a width of 256. Lower --size." in " ".join(capsys.readouterr().err.split())
