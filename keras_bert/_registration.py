@@ -18,6 +18,7 @@ TENSORFLOW_MODULES = (
     "keras_bert.training.optimizers",
     "keras_bert.training.schedules",
     "keras_bert.models.classifier",
+    "keras_bert.models.multiple_choice",
     "keras_bert.models.pretrainer",
     "keras_bert.models.span_labeler",
     "keras_bert.models.token_classifier",

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from keras_bert.data.inputs import INPUTS, check_names, checked_features, row_count
 from keras_bert.data.steps import without_autotuning
-from keras_bert.text.preprocessor import BertPreprocessor
 
 
 def batches(
@@ -16,8 +15,9 @@ def batches(
     y=None,
     sample_weight=None,
     *,
-    preprocessor: BertPreprocessor | None,
+    preprocessor,
     encode_labels: Callable,
+    check: Callable = checked_features,
     class_weight=None,
     batch_size: int | None = None,
     shuffle: bool = False,
@@ -30,8 +30,10 @@ def batches(
         x: texts, pairs `(a, b)`, a dict of arrays, or a `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`.
         y: labels, as the task takes them; None with a dataset.
         sample_weight: floats `(n,)`, optional.
-        preprocessor: `BertPreprocessor`, or None where `x` holds encoder inputs.
+        preprocessor: `BertPreprocessor`, or what else has its `tokenize` and `pack`; None where `x` holds encoder
+            inputs.
         encode_labels: callable of an array or tensor of labels; gives numbers.
+        check: callable of an `x` that is no dataset; gives tensors, or refuses it.
         class_weight: float tensor `(C,)`, optional. A weight a class, for integer labels.
         batch_size: int, default 32.
         shuffle: bool, default False. Another order every epoch; a dataset keeps its own.
@@ -48,7 +50,8 @@ def batches(
         check_alone(y, sample_weight)
         dataset = _batched(x, batch_size or 32)
     else:
-        dataset = _from_arrays(x, y, sample_weight, encode_labels, batch_size or 32, shuffle)
+        x, y, sample_weight = _checked_arrays(x, y, sample_weight, check)
+        dataset = _from_arrays(x, encode_labels(y), sample_weight, batch_size or 32, shuffle)
 
     @tf.autograph.experimental.do_not_convert  # nothing here needs it, and it takes seconds
     def prepare(x, y, weight=None):
@@ -71,18 +74,16 @@ def _preprocess(preprocessor, x, padding):
     return preprocessor.pack(preprocessor.tokenize(x), padding)
 
 
-def _from_arrays(x, y, sample_weight, encode_labels, batch_size, shuffle):
-    features, y, sample_weight = _checked_arrays(x, y, sample_weight)
-    parts = (features, encode_labels(y)) + (() if sample_weight is None else (sample_weight,))
-    rows = row_count(features)
+def _from_arrays(features, y, sample_weight, batch_size, shuffle):
+    parts = (features, y) + (() if sample_weight is None else (sample_weight,))
     dataset = tf.data.Dataset.from_tensor_slices(parts)
     if shuffle:
-        dataset = dataset.shuffle(rows)
+        dataset = dataset.shuffle(row_count(features))
     return dataset.batch(batch_size)
 
 
-def _checked_arrays(x, y, sample_weight):
-    features = checked_features(x)
+def _checked_arrays(x, y, sample_weight, check):
+    features = check(x)
     rows = row_count(features)
     if rows == 0:
         raise ValueError("There must be at least one example. Received: an empty list.")
@@ -192,7 +193,7 @@ def fill_up(example, multiple: int):
     return tf.nest.map_structure(pad, example)
 
 
-def split(x, y, sample_weight, validation_split: float):
+def split(x, y, sample_weight, validation_split: float, check: Callable = checked_features):
     """Takes the last part of the examples for validation, as Keras does, before anything is shuffled.
 
     Args:
@@ -200,6 +201,7 @@ def split(x, y, sample_weight, validation_split: float):
         y: labels.
         sample_weight: floats, or None.
         validation_split: float in (0, 1).
+        check: as in `batches`.
 
     Returns:
         Two tuples `(x, y, sample_weight)`.
@@ -209,7 +211,7 @@ def split(x, y, sample_weight, validation_split: float):
     """
     if isinstance(x, tf.data.Dataset):
         raise ValueError("`validation_split` needs texts or arrays. Received: a dataset. Use `take` and `skip`.")
-    features, y, sample_weight = _checked_arrays(x, y, sample_weight)
+    features, y, sample_weight = _checked_arrays(x, y, sample_weight, check)
     rows = row_count(features)
     kept = math.floor(rows * (1 - validation_split))
     if not 0 < validation_split < 1 or kept in (0, rows):

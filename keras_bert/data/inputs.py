@@ -24,11 +24,27 @@ def checked_features(x):
     if not isinstance(x, dict):
         segments = as_segments(x)
         return segments if len(segments) == 2 else segments[0]
+    return ready_inputs(x, ("rows", "tokens"))
+
+
+def ready_inputs(x: dict, axes: tuple[str, ...]) -> dict:
+    """Checks ready inputs.
+
+    Args:
+        x: dict of arrays.
+        axes: tuple of str. What the axes of each array are.
+
+    Returns:
+        dict of int32 tensors.
+
+    Raises:
+        ValueError: an input is missing, or they do not fit together.
+    """
     check_names(x)
     features = {name: tf.cast(tf.convert_to_tensor(x[name]), tf.int32) for name in INPUTS}
     shapes = {name: tuple(tensor.shape) for name, tensor in features.items()}
-    if len(set(shapes.values())) != 1 or len(shapes["token_ids"]) != 2:
-        raise ValueError(f"Ready inputs must have one shape, (rows, tokens). Received: {shapes}.")
+    if len(set(shapes.values())) != 1 or len(shapes["token_ids"]) != len(axes):
+        raise ValueError(f"Ready inputs must have one shape, ({', '.join(axes)}). Received: {shapes}.")
     return features
 
 

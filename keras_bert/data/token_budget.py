@@ -1,11 +1,14 @@
 """Batches of about equal work, for predictions."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.inputs import INPUTS, check_names, checked_features, row_count
 from keras_bert.data.steps import without_autotuning
-from keras_bert.text.preprocessor import BertPreprocessor, as_segments
+from keras_bert.text.preprocessor import BertPreprocessor
 
 _PORTION = 16384
 _TOKENS_PER_BATCH = 2048
@@ -13,13 +16,16 @@ _GROUP_ROWS = 256
 _GROUP_BYTES = 2**20
 
 
-def portions(x, preprocessor: BertPreprocessor | None, pairs: bool | None = None):
+def portions(
+    x, preprocessor: BertPreprocessor | None, pairs: bool | None = None, check: Callable = checked_features
+):
     """Cuts what is to be predicted into portions that fit into memory; within one, texts are sorted by length.
 
     Args:
         x: texts, pairs, a dict of arrays, or a `tf.data.Dataset` of them, batched or not, with or without labels.
         preprocessor: `BertPreprocessor`, or None where `x` holds encoder inputs.
         pairs: bool, or None. False for a model of single texts: two strings of a dataset are then a text and a label.
+        check: callable of an `x` that is no dataset; gives tensors, or refuses it.
 
     Yields:
         Dicts of encoder inputs, or tuples of string tensors, of at most 16,384 rows; none is empty.
@@ -30,7 +36,7 @@ def portions(x, preprocessor: BertPreprocessor | None, pairs: bool | None = None
     if isinstance(x, tf.data.Dataset):
         parts = _dataset_portions(x, pairs)
     else:
-        features = checked_features(x)
+        features = check(x)
         rows = row_count(features)
         parts = (
             tf.nest.map_structure(lambda t, low=low: t[low : low + _PORTION], features)
@@ -39,7 +45,8 @@ def portions(x, preprocessor: BertPreprocessor | None, pairs: bool | None = None
     for part in parts:
         if not isinstance(part, dict) and preprocessor is None:
             raise ValueError("A model without a preprocessor takes dicts of encoder inputs. Received: texts.")
-        yield part if isinstance(part, dict) else as_segments(part)
+        part = check(part)
+        yield part if isinstance(part, (dict, tuple)) else (part,)
 
 
 def _dataset_portions(dataset, pairs):
@@ -53,7 +60,7 @@ def _dataset_portions(dataset, pairs):
         check_names(spec)
         if spec[INPUTS[0]].shape.rank == 1:
             dataset = dataset.map(lambda x: {name: x[name][tf.newaxis] for name in INPUTS})
-        yield from (checked_features(batch) for batch in dataset)
+        yield from dataset
         return
     if tf.nest.flatten(spec)[0].shape.rank == 1:
         dataset = dataset.unbatch()
@@ -110,12 +117,13 @@ def row_batches(inputs: dict, batch_size: int | None, trim: bool):
     return without_autotuning(batches), order
 
 
-def prediction_batches(features, preprocessor: BertPreprocessor | None, batch_size: int | None, padding: str | None):
+def prediction_batches(features, preprocessor, batch_size: int | None, padding: str | None):
     """Makes the batches of a portion: texts sorted by length, so that hardly any of a batch is padding.
 
     Args:
         features: dict of encoder inputs, or tuple of string tensors.
-        preprocessor: `BertPreprocessor`.
+        preprocessor: `BertPreprocessor`, or what else has its `tokenize`, `lengths` and `pack`; None for encoder
+            inputs.
         batch_size: int, or None: about 2,048 tokens a batch.
         padding: str, or None: in the place of the preprocessor's own.
 
@@ -125,13 +133,10 @@ def prediction_batches(features, preprocessor: BertPreprocessor | None, batch_si
     if isinstance(features, dict):
         rows = row_count(features)
         if batch_size is None:
-            batch_size = max(1, _TOKENS_PER_BATCH // max(1, features["token_ids"].shape[1]))
+            batch_size = max(1, _TOKENS_PER_BATCH // max(1, math.prod(features["token_ids"].shape[1:])))
         return tf.data.Dataset.from_tensor_slices(features).batch(batch_size), np.arange(rows)
-    segments = tuple(preprocessor.tokenizer(segment) for segment in features)
-    lengths = sum(segment.row_lengths().numpy() for segment in segments) + 1 + len(segments)
-    lengths = np.minimum(lengths, preprocessor.sequence_length)
-    if (padding or preprocessor.padding) == "fixed":
-        lengths = np.full_like(lengths, preprocessor.sequence_length)
+    segments = preprocessor.tokenize(features)
+    lengths = preprocessor.lengths(segments, padding)
     order = np.argsort(-lengths, kind="stable")
     bounds = _bounds(lengths[order], batch_size)
     ordered = tf.constant(order)

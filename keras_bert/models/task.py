@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.examples import batches, split
-from keras_bert.data.inputs import check_counts, holds_pairs
+from keras_bert.data.inputs import check_counts, checked_features, holds_pairs
 from keras_bert.data.steps import check_ends, with_known_steps
 from keras_bert.data.token_budget import portions, prediction_batches
 from keras_bert.models.adaptation import Adaptation
@@ -150,12 +150,12 @@ class Task(Adaptation, Saving, CompiledTask):
         """
         check_counts(batch_size=batch_size)
         parts = []
-        for features in portions(x, self.preprocessor, self.pairs):
-            dataset, order = prediction_batches(features, self.preprocessor, batch_size, self._padding)
+        for features in self._portions(x):
+            dataset, order = prediction_batches(features, self.packer, batch_size, self._padding)
             answers = super().predict(dataset, verbose=verbose, **kwargs)
             parts.append(answers[np.argsort(order)])
         if not parts:
-            nothing = {name: tf.zeros((0, 3), tf.int32) for name in self.input}
+            nothing = {name: tf.zeros((*[0] * (len(x.shape) - 1), 3), tf.int32) for name, x in self.input.items()}
             return keras.ops.convert_to_numpy(self.activate(self(nothing, training=False)))
         return np.concatenate(parts)
 
@@ -182,6 +182,15 @@ class Task(Adaptation, Saving, CompiledTask):
             write_saved_model(directory, answers, self.answer_inputs(), [v.value for v in self.variables])
 
     @property
+    def packer(self):
+        """What lays texts out in rows: has the preprocessor's `tokenize`, `lengths` and `pack`."""
+        return self.preprocessor
+
+    def check_inputs(self, x):
+        """Turns texts or ready inputs into tensors, or says what is wrong with them."""
+        return checked_features(x)
+
+    @property
     def _padding(self):
         return "fixed" if self.jit_compile else None
 
@@ -189,15 +198,19 @@ class Task(Adaptation, Saving, CompiledTask):
         return holds_pairs(x)
 
     def _split(self, x, y, sample_weight, share):
-        return split(x, y, sample_weight, share)
+        return split(x, y, sample_weight, share, self.check_inputs)
+
+    def _portions(self, x):
+        return portions(x, self.preprocessor, self.pairs, self.check_inputs)
 
     def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
         return batches(
             x,
             y,
             sample_weight,
-            preprocessor=self.preprocessor,
+            preprocessor=self.packer,
             encode_labels=self.encode_labels,
+            check=self.check_inputs,
             class_weight=self.class_weights(class_weight),
             batch_size=batch_size,
             shuffle=shuffle,

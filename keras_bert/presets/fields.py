@@ -112,12 +112,13 @@ def head_from_fields(fields: dict, num_classes: int | None = None) -> dict:
     tasks = {theirs: ours for ours, theirs in PROBLEM_TYPES.items()}
     # Without a type transformers takes one output for a regression, more for a choice of one.
     task = tasks.get(fields.get("problem_type"), "regression" if len(labels) == 1 else "single_label")
+    return {"labels": labels, "task": task, "dropout": head_dropout(fields)}
+
+
+def head_dropout(fields: dict) -> float:
+    """Returns the dropout before the last layer: where a `config.json` does not say, that of the rest."""
     dropout = fields.get("classifier_dropout")
-    return {
-        "labels": labels,
-        "task": task,
-        "dropout": fields.get("hidden_dropout_prob", 0.1) if dropout is None else dropout,
-    }
+    return fields.get("hidden_dropout_prob", 0.1) if dropout is None else dropout
 
 
 def labels_from_fields(fields: dict) -> list[str]:

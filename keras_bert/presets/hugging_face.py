@@ -8,6 +8,7 @@ from keras_bert.presets.fields import (
     ARCHITECTURES,
     FORMAT_VERSION,
     encoder_from_fields,
+    head_dropout,
     head_from_fields,
     labels_from_fields,
 )
@@ -91,10 +92,13 @@ def _task_and_head(fields, own, weights):
         and head.get("labels", []) == labels_from_fields(fields)
     ):
         return task, head
-    # Their heads of labels; what the others have beside weights, transformers does not keep.
-    task = next((task for task in ("classifier", "token_classifier") if architectures == [ARCHITECTURES[task]]), None)
+    # Their heads that are named "classifier"; what the others have beside weights, transformers does not keep.
+    heads = ("classifier", "token_classifier", "multiple_choice")
+    task = next((task for task in heads if architectures == [ARCHITECTURES[task]]), None)
     if task is None or (weights is not None and "classifier.weight" not in weights):
         return None, {}
+    if task == "multiple_choice":
+        return task, {"dropout": head_dropout(fields)}
     head = head_from_fields(fields, None if weights is None else len(weights["classifier.weight"]))
     if task == "token_classifier":
         del head["task"]

@@ -20,13 +20,15 @@ def is_of_saved_model(name: str) -> bool:
     return name.split("/")[0] in ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 
 
-def write_saved_model(directory: str | os.PathLike, answer: Callable, inputs: Sequence[str], variables) -> None:
-    """Writes a SavedModel whose `serving_default` takes string tensors `(B,)` and gives named answers.
+def write_saved_model(
+    directory: str | os.PathLike, answer: Callable, inputs: Sequence[str | tf.TensorSpec], variables
+) -> None:
+    """Writes a SavedModel whose `serving_default` takes string tensors and gives named answers.
 
     Args:
         directory: str or path. Empty.
-        answer: callable of string tensors `(B,)`, one for each input; gives a dict of tensors `(B, ...)`.
-        inputs: sequence of str. Names of the inputs.
+        answer: callable of string tensors, one for each input; gives a dict of tensors `(B, ...)`.
+        inputs: sequence of str, the names of inputs `(B,)`; or specs, of inputs of other shapes.
         variables: list of `tf.Variable`, all that `answer` reads.
 
     Raises:
@@ -35,7 +37,9 @@ def write_saved_model(directory: str | os.PathLike, answer: Callable, inputs: Se
     module = tf.Module()
     # What a SavedModel tracks it restores; the Python objects behind the function stay here.
     module.variables_ = list(variables)
-    signature = [tf.TensorSpec([None], tf.string, name=name) for name in inputs]
+    signature = [
+        each if isinstance(each, tf.TensorSpec) else tf.TensorSpec([None], tf.string, name=each) for each in inputs
+    ]
     module.serve = tf.function(lambda *texts: answer(*texts), input_signature=signature, autograph=False)
     concrete = module.serve.get_concrete_function()
     unknown = unknown_operations(concrete.graph)

@@ -3,6 +3,7 @@
 import os
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_bert.presets.read import read_preset
@@ -74,12 +75,27 @@ class BertPreprocessor:
         """
         return tuple(self.tokenizer(segment) for segment in as_segments(inputs))
 
-    def pack(self, segments: tuple, padding: str | None = None) -> dict:
+    def lengths(self, segments: tuple, padding: str | None = None):
+        """Counts the tokens of each row.
+
+        Args:
+            segments: as `tokenize` gives them.
+            padding: str, optional. In the place of the preprocessor's own.
+
+        Returns:
+            Int array `(B,)`.
+        """
+        lengths = sum(segment.row_lengths().numpy() for segment in segments) + 1 + len(segments)
+        is_fixed = (padding or self.padding) == "fixed"
+        return np.full_like(lengths, self.sequence_length) if is_fixed else np.minimum(lengths, self.sequence_length)
+
+    def pack(self, segments: tuple, padding: str | None = None, truncation: str | None = None) -> dict:
         """Lays word pieces out in rows, with special tokens.
 
         Args:
             segments: tuple of one or two ragged int tensors `(B, (T))`.
             padding: str, optional. In the place of the preprocessor's own.
+            truncation: str, optional. The same.
 
         Returns:
             dict of int32 tensors `(B, T)`.
@@ -91,7 +107,7 @@ class BertPreprocessor:
             sep_id=vocabulary.sep_id,
             pad_id=vocabulary.pad_id,
             sequence_length=self.sequence_length,
-            truncation=self.truncation,
+            truncation=truncation or self.truncation,
             padding=padding or self.padding,
         )
 

@@ -189,7 +189,8 @@ def _with_weights(data):
 
 
 def _is_real(x):
-    return tf.reduce_any(x["padding_mask"] != 0, axis=1)
+    mask = x["padding_mask"]  # (B, T), or more dimensions where an example has several rows
+    return tf.reduce_any(mask != 0, axis=list(range(1, mask.shape.rank)))
 
 
 def _term_weights(weights, name, is_real):
