@@ -190,7 +190,7 @@ def _with_weights(data):
 
 def _is_real(x):
     mask = x["padding_mask"]  # (B, T), or more dimensions where an example has several rows
-    return tf.reduce_any(mask != 0, axis=list(range(1, mask.shape.rank)))
+    return tf.reduce_any(mask != 0, axis=tuple(range(1, len(mask.shape))))
 
 
 def _term_weights(weights, name, is_real):
