@@ -113,22 +113,23 @@ def choice_examples(dataset: tf.data.Dataset, batch_size: int) -> tf.data.Datase
     choices = spec[0][INPUTS[0]] if is_ready else spec[0][-1]
     rank = choices.shape.rank - (2 if is_ready else 1)
     answer = spec[1]
-    known = isinstance(answer, tf.TensorSpec) and (answer.dtype.is_integer or (answer.dtype == tf.string != is_ready))
-    if not known or answer.shape.rank != rank:
+    is_text = isinstance(answer, tf.TensorSpec) and answer.dtype == tf.string and not is_ready
+    if not (is_text or (isinstance(answer, tf.TensorSpec) and answer.dtype.is_integer)) or answer.shape.rank != rank:
         raise _of_no_form(spec)
 
     @tf.autograph.experimental.do_not_convert
     def number(x, answer, *weight):
         choices = x[INPUTS[0]] if is_ready else x[-1]
-        if answer.dtype == tf.string:
+        if is_text:
             is_answer = choices == answer[..., tf.newaxis]
             is_known = tf.reduce_any(is_answer, axis=-1)
             index = tf.argmax(is_answer, axis=-1, output_type=tf.int32)
         else:
             index = tf.cast(answer, tf.int32)
             is_known = (index >= 0) & (index < tf.shape(choices)[rank])
+        unknown = tf.boolean_mask(tf.reshape(answer, [-1]), tf.reshape(~is_known, [-1]))
         message = "Answers must be indices of choices, or their texts. Received:"
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(is_known), [message, answer])]):
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(is_known), [message, unknown])]):
             index = tf.identity(index)
         return x if is_ready else _with_question(x), index, *weight
 

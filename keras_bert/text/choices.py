@@ -82,15 +82,15 @@ class ChoicePacker:
         contexts, questions, choices = segments
         count = choices.uniform_row_length  # known also of a batch of no rows
         count = choices.bounding_shape(axis=1) if count is None else count
-        row = tf.repeat(tf.range(contexts.nrows()), count)
+        shape = (contexts.nrows(out_type=tf.int32), tf.cast(count, tf.int32))
+        row = tf.repeat(tf.range(shape[0]), shape[1])
         contexts, questions, pieces = tf.gather(contexts, row), tf.gather(questions, row), choices.values
         lengths = (questions.row_lengths(), pieces.row_lengths())
         budget = tf.constant(self.preprocessor.sequence_length - 3, tf.int64)
         kept, _ = truncated_lengths(lengths, budget, "only_first")
         second = tf.concat([_first_of_rows(questions, kept), pieces], axis=1)
         packed = self.preprocessor.pack((contexts, second), padding, truncation="only_first")
-        count = tf.cast(count, tf.int32)
-        return {name: tf.reshape(part, [-1, count, tf.shape(part)[1]]) for name, part in packed.items()}
+        return {name: tf.reshape(part, [*shape, tf.shape(part)[1]]) for name, part in packed.items()}
 
 
 def _first_of_rows(ragged, lengths):

@@ -10,6 +10,7 @@ import keras_bert
 
 MODULES = {
     "layers.activation": 1,
+    "layers.choices": 2,
     "layers.dropout": 1,
     "layers.embeddings": 1,
     "layers.masked_lm_head": 1,
