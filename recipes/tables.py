@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -38,42 +39,80 @@ def read_columns(source: str, columns: Sequence[str], header: bool = True) -> li
         rows = _tfds_rows(source, columns)
     else:
         path = pathlib.Path(source)
-        if path.suffix.lower() not in ENDINGS:
+        ending = path.suffix.lower()
+        if ending not in ENDINGS:
             raise ValueError(
                 f"A data file must end in one of {', '.join(ENDINGS)}. Received: {source!r}. Rename or convert it."
             )
-        if not path.is_file():
-            raise ValueError(
-                f"A data file must exist. Received: {source!r}. Check the path and the spelling."
-            )
-        if path.suffix.lower() == ".jsonl":
+        _check_exists(path)
+        if ending == ".jsonl":
             rows = _json_rows(path, columns)
         else:
-            rows = _text_rows(path, columns, header)
-    rows = list(rows)
+            lines = _csv_lines(path, header) if ending == ".csv" else _tsv_lines(path)
+            rows = (values for _, values in _text_rows(path, lines, columns, header))
+    return _at_least_one(list(rows), source)
+
+
+def read_tsv(
+    path: str | os.PathLike, columns: Sequence[str], header: bool = True, torn: list[int] | None = None
+) -> list[tuple[int, tuple[str, ...]]]:
+    """Reads some columns of a file of tab-separated values, whatever its name ends in, with the lines they are from.
+
+    Args:
+        path: str or path.
+        columns: as in `read_columns`.
+        header: bool, default True. Whether the first line names the columns.
+        torn: list, optional. Rows with another number of columns are left out, and their lines added to it; by
+            default they are an error.
+
+    Returns:
+        List of (line, values).
+
+    Raises:
+        ValueError: as in `read_columns`.
+
+    Example:
+    >>> read_tsv("recipes/sample_data/sentiment_dev.tsv", ["label"])[0]
+    (2, ('negative',))
+    """
+    path = pathlib.Path(path)
+    _check_exists(path)
+    return _at_least_one(list(_text_rows(path, _tsv_lines(path), columns, header, torn)), str(path))
+
+
+def _check_exists(path):
+    if not path.is_file():
+        raise ValueError(f"A data file must exist. Received: {str(path)!r}. Check the path and the spelling.")
+
+
+def _at_least_one(rows, source):
     if not rows:
         raise ValueError(f"A data file must hold at least one row. Received: {source!r}, which is empty.")
     return rows
 
 
-def _text_rows(path, columns, header) -> Iterator[tuple]:
-    is_csv = path.suffix.lower() == ".csv"
-    lines = (
-        _csv_lines(path, header) if is_csv else ((number, text.split("\t")) for number, text in _lines(path))
-    )
+def _tsv_lines(path):
+    return ((number, text.split("\t")) for number, text in _lines(path))
+
+
+def _text_rows(path, lines, columns, header, torn=None) -> Iterator[tuple[int, tuple]]:
     first = next(lines, None)
     if first is None:
         return
     width, positions = len(first[1]), _positions(path, first[1], columns, header)
     rows = lines if header else _chain(first, lines)
     for row, (line, values) in enumerate(rows, start=1):
-        if len(values) != width:
+        if len(values) == width:
+            yield line, tuple(values[position] for position in positions)
+        elif torn is not None:
+            torn.append(line)
+        else:
+            is_csv = path.suffix.lower() == ".csv"
             raise ValueError(
                 f"Every row must have as many columns as the {'header' if header else 'first row'}, {width}. "
                 f"Received: {len(values)} in {_place(path, row, line)}. "
                 + ("Quote values that hold a comma." if is_csv else "Look for a missing or an extra tab.")
             )
-        yield tuple(values[position] for position in positions)
 
 
 def _positions(path, first, columns, header):

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from keras_bert.metrics.entities import EntityScores as EntityScores
     from keras_bert.metrics.entities import entity_scores as entity_scores
     from keras_bert.metrics.entities import tag_entities as tag_entities
+    from keras_bert.metrics.glue import GLUE_LABELS as GLUE_LABELS
+    from keras_bert.metrics.glue import glue_scores as glue_scores
     from keras_bert.metrics.scores import accuracy as accuracy
     from keras_bert.metrics.scores import f1 as f1
     from keras_bert.metrics.scores import f1_macro as f1_macro

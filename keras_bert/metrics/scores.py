@@ -136,8 +136,8 @@ def pearson(true: np.ndarray, predicted: np.ndarray) -> float:
     -1.0
     """
     true, predicted = _finite(true, predicted)
-    if np.ptp(true) == 0 or np.ptp(predicted) == 0:  # not "variance 0": the mean of equal floats can be off
-        return 0.0
+    if true.min() == true.max() or predicted.min() == predicted.max():
+        return 0.0  # not "variance 0": the mean of equal floats can be off
     true, predicted = (_centred(values) for values in (true, predicted))
     norms = np.sqrt((true @ true) * (predicted @ predicted))
     return float(np.clip(true @ predicted / norms, -1.0, 1.0))
@@ -221,7 +221,8 @@ def _f1_of_counts(hits, false_alarms, misses):
 
 
 def _centred(values):
-    # Scaled first: the squares of numbers near 1e-200 or 1e200 leave the range of float64.
+    # Scaled first, by a power of two, which is exact: sums near 1e308 and squares near 1e-200 leave float64's range.
+    values = np.ldexp(values, -np.frexp(np.abs(values).max())[1])
     centred = values - values.mean()
     return centred / np.abs(centred).max()
 

@@ -100,6 +100,13 @@ def test_correlation_does_not_depend_on_the_scale(scale):
     assert scores.pearson(np.array([1.0, 2.0, 3.0]) * scale, np.array([2.0, 4.0, 6.0])) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("ends", [(-1.7e308, 1.7e308), (1.6e308, 1.7e308), (0.0, 5e-324)])
+def test_correlation_reaches_to_the_ends_of_float64(ends):
+    low, high = ends
+    series = np.array([low, high, high, low])
+    assert scores.pearson(series, np.array([1.0, 2.0, 3.0, 0.0])) == pytest.approx(2 / np.sqrt(5))
+
+
 def test_a_single_number_correlates_with_nothing():
     assert scores.pearson(np.array([1.0]), np.array([2.0])) == 0.0
 
