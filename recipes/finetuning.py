@@ -35,6 +35,11 @@ def learning_rate(args: argparse.Namespace) -> float:
     return args.learning_rate or (5e-5 if args.preset else SMALL_RATE)
 
 
+def epochs(args: argparse.Namespace, small_epochs: int = SMALL_EPOCHS) -> int:
+    """Gives the passes over the training data; without --epochs and --preset these are `small_epochs`."""
+    return args.epochs or (3 if args.preset else small_epochs)
+
+
 def train(
     model: keras.Model,
     args: argparse.Namespace,
@@ -67,7 +72,7 @@ def train(
     speed = ExamplesPerSecond(examples, args.batch_size)
     started = time.perf_counter()
     history = model.fit(
-        epochs=args.epochs or (3 if args.preset else small_epochs),
+        epochs=epochs(args, small_epochs),
         batch_size=args.batch_size,
         callbacks=[speed, *callbacks, *tensorboard_logs(logs), best],
         **data,
