@@ -9,6 +9,7 @@ TensorBoard (where that is installed).
 """
 
 import argparse
+import math
 import pathlib
 import sys
 from typing import NamedTuple
@@ -18,7 +19,7 @@ import numpy as np
 import report
 import tensorflow as tf
 from finetuning import export_and_ask, learning_rate, preset_of, train
-from flags import training_flags, writable_directory
+from flags import fraction, training_flags, writable_directory
 from labels import label_array, label_names, parse_label
 from tables import read_columns
 
@@ -27,6 +28,7 @@ import keras_bert
 SAMPLE = pathlib.Path(__file__).parent / "sample_data"
 TASKS = ("single_label", "multi_label", "regression")
 TASK = "Whether an example has one label, several (joined by |, or a list in .jsonl), or a number."
+AUGMENT = "Hides, leaves out or moves this share of the words to train on, others in every epoch; 0.1, for example."
 
 
 class Split(NamedTuple):
@@ -73,8 +75,7 @@ def main(argv: list[str] | None = None) -> dict:
         counts["train"],
         monitor="val_accuracy" if by_accuracy else "val_loss",
         higher_is_better=by_accuracy,
-        x=splits["train"].inputs(),
-        y=true["train"],
+        **training_data(classifier, splits["train"].inputs(), true["train"], args),
         validation_data=(splits["dev"].inputs(), true["dev"]),
     )
     metrics = {"task": args.task, "labels": names, "examples": counts}
@@ -108,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--label-column", default="label", help="Name or number of the label. Default: label.")
     add("--no-header", action="store_true", help="The first line is data. Default: it names the columns.")
     add("--task", choices=TASKS, default=TASKS[0], help=f"{TASK} Default: {TASKS[0]}.")
+    add("--augment", type=fraction, metavar="SHARE", help=f"{AUGMENT} Default: none.")
     training_flags(parser, output="output/finetune_classifier")
     return parser
 
@@ -163,6 +165,16 @@ def build_classifier(args: argparse.Namespace, names: list[str]) -> keras_bert.B
         sequence_length=args.sequence_length,
         dtype="mixed_bfloat16" if args.mixed_precision else "float32",
     )
+
+
+def training_data(classifier: keras_bert.BertClassifier, texts, labels: np.ndarray, args: argparse.Namespace) -> dict:
+    """Gives `fit` the texts to train on, or with --augment batches in which words are changed anew in every epoch."""
+    if not args.augment:
+        return {"x": texts, "y": labels}
+    classifier.pairs = isinstance(texts, tuple)  # which `fit` does not see in batches
+    how = {"rate": args.augment, "batch_size": args.batch_size, "seed": args.seed}
+    batches = keras_bert.data.augmented_batches(classifier.preprocessor, texts, labels, **how)
+    return {"x": batches, "steps_per_epoch": math.ceil(len(labels) / args.batch_size)}
 
 
 def warn_of_unknown_tokens(tokenizer: keras_bert.BertTokenizer, texts: list[tuple[str, ...]]) -> None:

@@ -51,6 +51,14 @@ def positive_float(text: str) -> float:
     return number
 
 
+def fraction(text: str) -> float:
+    """Reads a flag that must be a number between 0 and 1."""
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, received {text}")
+    return number
+
+
 def writable_directory(path: str, *parts: str) -> pathlib.Path:
     """Makes a directory and proves that files can be written to it and to its `parts`.
 

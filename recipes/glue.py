@@ -127,6 +127,7 @@ def run_task(task: str, args: argparse.Namespace, output: pathlib.Path, strategy
             continue
         for name in test_files(args.data, task):  # they will be of another model
             (output / "submission" / f"{name}.tsv").unlink(missing_ok=True)
+        print(f"{task}, seed {seed}: {counts['train']:,} examples")
         started = time.perf_counter()
         with strategy.scope():
             keras.utils.set_random_seed(int(seed))
