@@ -9,8 +9,9 @@ epoch, so that dev chooses nothing but, of several seeds, the one that is kept.
 
 Results go to `--output`: `table.md` and `metrics.json` of all tasks; of each task `TASK/metrics.json` and
 `TASK/preset/` of its best seed; where there are test.tsv and diagnostic/diagnostic.tsv, `submission/` holds the
-predictions as gluebenchmark.com takes them. The same command after a kill goes on with the first run that was not
-finished, and more --seeds add runs; other settings, or data of another size, train anew.
+predictions as gluebenchmark.com takes them, to be zipped: `zip -j submission.zip output/glue/submission/*.tsv`.
+The same command after a kill goes on with the first run that was not finished, and more --seeds add runs; other
+settings, or data of another size, train anew.
 """
 
 import argparse
@@ -121,6 +122,8 @@ def run_task(task: str, args: argparse.Namespace, output: pathlib.Path, strategy
     }
     file = output / task / "metrics.json"
     runs = finished_runs(file, settings)
+    if not runs:  # what is there is of other settings, and its preset goes next
+        file.unlink(missing_ok=True)
     for seed in map(str, range(args.seed, args.seed + args.seeds)):
         if seed in runs:
             print(f"{task}, seed {seed}: {shown(runs[seed])} (finished before)")
@@ -135,6 +138,7 @@ def run_task(task: str, args: argparse.Namespace, output: pathlib.Path, strategy
         scores = train_and_score(classifier, task, sets, counts["train"], args)
         if scores["score"] > max((run["score"] for run in runs.values()), default=-np.inf):
             classifier.save_to_preset(output / task / "preset")
+        del classifier  # before there is another
         runs[seed] = scores | {"seconds": time.perf_counter() - started}
         report.write_json(file, {"task": task, "settings": settings, "runs": runs})
         print(f"{task}, seed {seed}: {shown(scores)}")
@@ -174,10 +178,9 @@ def train_and_score(
 
 
 def answers(classifier: keras_bert.BertClassifier, examples: Examples, args: argparse.Namespace) -> np.ndarray:
-    """Predicts ids of labels, or values within the range of scores."""
+    """Predicts ids of labels, or values."""
     outputs = classifier.predict(examples.inputs(), batch_size=args.batch_size)
-    decided = report.decide(outputs, classifier.task)
-    return np.clip(decided, 0, HIGHEST) if classifier.task == "regression" else decided
+    return report.decide(outputs, classifier.task)
 
 
 def predict_tests(task: str, args: argparse.Namespace, output: pathlib.Path) -> None:
@@ -191,7 +194,10 @@ def predict_tests(task: str, args: argparse.Namespace, output: pathlib.Path) -> 
         if classifier is None:
             classifier = keras_bert.BertClassifier.from_preset(output / task / "preset", dtype=dtype_of(args))
         decided = answers(classifier, examples, args)
-        written = [labels[answer] for answer in decided] if labels else [f"{answer:.3f}" for answer in decided]
+        if labels:
+            written = [labels[answer] for answer in decided]
+        else:  # what is beyond the ends is nearest to them
+            written = [f"{answer:.3f}" for answer in np.clip(decided, 0, HIGHEST)]
         lines = [f"{index}\t{answer}\n" for index, answer in zip(indices, written, strict=True)]
         with keras_bert.presets.atomic_file(path) as new:
             new.write_text("index\tprediction\n" + "".join(lines), encoding="utf-8")

@@ -101,7 +101,7 @@ def test_the_preset_gives_the_scores_and_the_submission(trained, task):
 
     def predicted(examples):
         outputs = classifier.predict(examples.inputs(), verbose=0)
-        return [labels[row.argmax()] for row in outputs] if labels else outputs[:, 0].clip(0, 5).tolist()
+        return [labels[row.argmax()] for row in outputs] if labels else outputs[:, 0]
 
     found = trained.metrics["tasks"][task]
     for name, dev in list(read_task(trained.data, task).items())[1:]:
@@ -114,8 +114,16 @@ def test_the_preset_gives_the_scores_and_the_submission(trained, task):
         if labels:
             assert written[1] == predicted(examples)
         else:
-            np.testing.assert_allclose([float(value) for value in written[1]], predicted(examples), atol=1e-3)
+            expected = np.clip(predicted(examples), 0, 5)
+            np.testing.assert_allclose([float(value) for value in written[1]], expected, atol=1e-3)
             assert all(re.fullmatch(r"[0-5]\.\d{3}", value) for value in written[1])
+
+
+def test_scores_are_submitted_within_their_range(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "answers", lambda *_: np.array([-1.0, 2.34567, 7.0, 0.0, 5.0]))
+    (tmp_path / "STS-B").symlink_to(trained.output / "STS-B")
+    recipe.predict_tests("STS-B", recipe.build_parser().parse_args(["--data", str(trained.data)]), tmp_path)
+    assert submitted(tmp_path / "submission" / "STS-B.tsv")[1] == ["0.000", "2.346", "5.000", "0.000", "5.000"]
 
 
 def test_the_table_is_printed_and_written(trained):
