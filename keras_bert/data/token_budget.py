@@ -105,7 +105,7 @@ def row_batches(inputs: dict, batch_size: int | None, trim: bool):
     rows, width = inputs["token_ids"].shape
     lengths = tf.reduce_sum(inputs["padding_mask"], axis=1).numpy() if trim else np.full(rows, width, "int32")
     order = np.argsort(-lengths, kind="stable")
-    bounds = _bounds(lengths[order], batch_size)
+    bounds = batch_bounds(lengths[order], batch_size)
     widths = lengths[order[bounds[:-1]]]
     inputs = {name: tf.gather(part, order) for name, part in inputs.items()}
 
@@ -138,7 +138,7 @@ def prediction_batches(features, preprocessor, batch_size: int | None, padding: 
     segments = preprocessor.tokenize(features)
     lengths = preprocessor.lengths(segments, padding)
     order = np.argsort(-lengths, kind="stable")
-    bounds = _bounds(lengths[order], batch_size)
+    bounds = batch_bounds(lengths[order], batch_size)
     ordered = tf.constant(order)
 
     @tf.autograph.experimental.do_not_convert
@@ -150,8 +150,20 @@ def prediction_batches(features, preprocessor, batch_size: int | None, padding: 
     return without_autotuning(dataset.prefetch(tf.data.AUTOTUNE)), order
 
 
-def _bounds(lengths, batch_size):
-    """Cuts rows, longest first, into batches of about as many tokens."""
+def batch_bounds(lengths, batch_size: int | None) -> list[int]:
+    """Cuts rows, longest first, into batches of about as many tokens.
+
+    Args:
+        lengths: int array `(n,)`, falling.
+        batch_size: int, or None: about 2,048 tokens a batch.
+
+    Returns:
+        List of int: where the batches begin, and `n`.
+
+    Example:
+    >>> batch_bounds(np.array([1024, 1024, 3, 2]), None)
+    [0, 2, 4]
+    """
     bounds = [0]
     while bounds[-1] < len(lengths):
         longest = int(lengths[bounds[-1]])

@@ -26,6 +26,8 @@ class BertEmbeddings(keras.layers.Layer):
         segment_ids: int tensor `(B, T)`.
         layout: dict of `Unpadding`.
         training: bool.
+        token_embeddings: float tensor `(B, T, H)`, optional. In the place of the token table's rows, for what asks how
+            the output depends on them.
 
     Returns:
         Float tensor `(N, H)`, a row for each real token.
@@ -84,7 +86,7 @@ class BertEmbeddings(keras.layers.Layer):
         self.norm.build((None, self.hidden_dim))
         self.dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy)
 
-    def call(self, token_ids, segment_ids, layout, training=False):
+    def call(self, token_ids, segment_ids, layout, training=False, token_embeddings=None):
         length = token_ids.shape[1]
         if length is not None and length > self.max_sequence_length:
             raise ValueError(
@@ -93,8 +95,12 @@ class BertEmbeddings(keras.layers.Layer):
                 "Use a preprocessor with a smaller `sequence_length`."
             )
         positions = unpad(layout["position_ids"], layout)  # (N,)
+        if token_embeddings is None:
+            tokens = self._look_up(self.token_embedding, unpad(token_ids, layout))
+        else:
+            tokens = ops.cast(unpad(token_embeddings, layout), self.compute_dtype)
         summed = (
-            self._look_up(self.token_embedding, unpad(token_ids, layout))
+            tokens
             + self._look_up(self.position_embedding, positions)
             + self._look_up(self.segment_embedding, unpad(segment_ids, layout))
         )  # (N, H)
@@ -103,7 +109,7 @@ class BertEmbeddings(keras.layers.Layer):
     def _look_up(self, embedding, ids):
         return ops.cast(gather_rows(embedding.embeddings, ids), self.compute_dtype)
 
-    def compute_output_spec(self, token_ids, segment_ids, layout, training=False):
+    def compute_output_spec(self, token_ids, segment_ids, layout, training=False, token_embeddings=None):
         return keras.KerasTensor((None, self.hidden_dim), self.compute_dtype)
 
     def get_config(self):

@@ -16,16 +16,16 @@ def gather_rows(rows, indices):
 
 
 def unpad(x, layout):
-    """Takes the real tokens out of a padded batch: `(B, T)` ids to `(N,)`.
+    """Takes the real tokens out of a padded batch: `(B, T)` ids to `(N,)`, or `(B, T, H)` to `(N, H)`.
 
     Args:
-        x: int tensor `(B, T)`.
+        x: tensor `(B, T, ...)`.
         layout: dict of `Unpadding`.
 
     Returns:
-        Tensor `(N,)`; `N` is `B * T` in the static form.
+        Tensor `(N, ...)`; `N` is `B * T` in the static form.
     """
-    flat = ops.reshape(x, (-1,))
+    flat = ops.reshape(x, (-1, *x.shape[2:]))
     return flat if is_static(layout) else gather_rows(flat, layout["token_places"])
 
 

@@ -4,10 +4,13 @@ import os
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from keras_bert.data.labels import checked_labels, chosen_head, class_weights, label_encoder
+from keras_bert.data.token_budget import portions
 from keras_bert.layers.dropout import Dropout
 from keras_bert.metrics.correlation import PearsonCorrelation
+from keras_bert.models.attribution import Attribution, attributions, checked_texts
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.positions import pooled_encoder
 from keras_bert.models.saving import preset_parts
@@ -15,6 +18,7 @@ from keras_bert.models.task import Task
 from keras_bert.models.weights import assign_weights, dense_weights
 from keras_bert.serving.answers import label_answers, label_scores
 from keras_bert.text.preprocessor import BertPreprocessor, check_fits
+from keras_bert.text.token_places import token_places
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -125,6 +129,38 @@ class BertClassifier(Task):
     def activate(self, logits):
         """Turns logits into what users read: probabilities, or values."""
         return label_scores(logits, self.task)
+
+    def logits_at(self, hidden):
+        """Turns first positions' hidden states `(B, H)` into logits."""
+        return self.logits_layer(self.encoder.pooler(hidden))
+
+    def attributions(self, x, label: str | None = None) -> list[Attribution]:
+        """Tells of each text what its tokens add to a label's logit, by integrated gradients.
+
+        Args:
+            x: list of str, pairs, or a `tf.data.Dataset` of them, with or without labels.
+            label: str, optional. Defaults to the most probable of each text; a regression has its value.
+
+        Returns:
+            List of `Attribution`: tokens, where they stand in the text, values, scores of text and baseline.
+
+        Raises:
+            ValueError: a label that the model does not have, or inputs that are no texts.
+        """
+        names = ("value",) if self.task == "regression" else self.labels
+        if label is not None and label not in names:
+            known = ", ".join(names)
+            raise ValueError(f"`label` must be one of {known}. Received: {label!r}. Use one, or leave it out.")
+        found = []
+        for segments in portions(checked_texts(x), self.preprocessor, self.pairs):
+            pieces = [self.preprocessor.tokenizer.tokenize_with_offsets(segment) for segment in segments]
+            inputs = self.preprocessor.pack(tuple(ids for ids, *_ in pieces))
+            places = token_places(inputs, [offsets for _, *offsets in pieces])
+            best = self.predict(inputs, verbose=0).argmax(axis=1)
+            chosen = best if label is None else np.full_like(best, names.index(label))
+            targets = [names[place] for place in chosen]
+            found += attributions(self, segments, inputs, places, np.zeros_like(chosen), chosen, targets)
+        return found
 
     def answer_inputs(self) -> tuple[str, ...]:
         """Names of the export's inputs."""

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 
-def hidden_at(encoder, inputs, positions):
+def hidden_at(encoder, inputs, positions, token_embeddings=None):
     """Wires an encoder's layers so that the last one computes some positions of each row only.
 
     Same numbers as `sequence_output` there, same weights. The other positions are keys and values of the last layer's
@@ -12,14 +12,16 @@ def hidden_at(encoder, inputs, positions):
 
     Args:
         encoder: `BertEncoder`.
-        inputs: dict of symbolic tensors, the encoder's.
-        positions: symbolic int tensor `(B, P)`.
+        inputs: dict of tensors, the encoder's, symbolic or not.
+        positions: int tensor `(B, P)`.
+        token_embeddings: float tensor `(B, T, H)`, optional. In the place of the token table's rows.
 
     Returns:
-        Symbolic float tensor `(B * P, H)`, 0 at padding.
+        Float tensor `(B * P, H)`, 0 at padding.
     """
     layout = encoder.layout_layer(inputs["padding_mask"])
-    hidden = encoder.embeddings(inputs["token_ids"], inputs["segment_ids"], layout)
+    ids = inputs["token_ids"], inputs["segment_ids"]
+    hidden = encoder.embeddings(*ids, layout, token_embeddings=token_embeddings)
     for block in encoder.blocks[:-1]:
         hidden = block(hidden, layout)
     return encoder.blocks[-1](hidden, layout, positions=positions)

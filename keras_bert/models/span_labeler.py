@@ -131,6 +131,10 @@ class BertSpanLabeler(SpanPrediction):
         """How often the first and the last token are right."""
         return {name: [keras.metrics.SparseCategoricalAccuracy("accuracy")] for name in LOGITS}
 
+    def logits_at(self, hidden):
+        """Turns hidden states `(B, H)` into the logits of begin and end."""
+        return self.logits_layer(hidden)
+
     def head_config(self) -> dict:
         """Gives the arguments beside encoder and preprocessor."""
         names = ("doc_stride", "max_question_length", "max_answer_length", "no_answer_threshold")

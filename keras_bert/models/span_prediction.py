@@ -11,6 +11,8 @@ from keras_bert.data.inputs import check_counts, gives_ready_inputs
 from keras_bert.data.span_examples import answer_spans, as_pairs, span_batches
 from keras_bert.data.span_windows import span_windows
 from keras_bert.data.token_budget import context_groups
+from keras_bert.models.attribution import Attribution, checked_texts
+from keras_bert.models.span_attribution import span_attributions
 from keras_bert.models.windowed import WindowedTask
 from keras_bert.serving.span_answers import span_answers
 
@@ -57,12 +59,33 @@ class SpanPrediction(WindowedTask):
         with tqdm.tqdm(desc="questions", disable=None if verbose == "auto" else not verbose) as bar:
             for questions, contexts in context_groups(x, self.preprocessor):
                 self._warn_of_cut_questions(questions)
-                windows = self.windows(questions, contexts, self._padding)
-                logits = self.predict_windows(windows.inputs, batch_size, **kwargs)
-                answers = self._decode(contexts, windows, **logits, n_best=n_best)
+                answers, *_ = self._answer(questions, contexts, batch_size, n_best, **kwargs)
                 records += _records({name: part.numpy() for name, part in answers.items()})
                 bar.update(len(questions))
         return records
+
+    def attributions(self, x) -> list[tuple[Attribution, Attribution]]:
+        """Tells what the tokens of question and context add to the logits of the best answer, by integrated gradients.
+
+        A long context is explained in the window that the answer was found in; no answer by the logits of [CLS].
+
+        Args:
+            x: pairs `(questions, contexts)`, a list of pairs, or a `tf.data.Dataset` of pairs, with answers or
+                without.
+
+        Returns:
+            List of pairs of `Attribution`: of the begin of each answer, and of its end.
+
+        Raises:
+            ValueError: inputs that are no pairs of texts.
+        """
+        self.check_reads_texts()
+        found = []
+        for questions, contexts in context_groups(checked_texts(x), self.preprocessor):
+            self._warn_of_cut_questions(questions)
+            answers, windows, logits = self._answer(questions, contexts, None, n_best=1)
+            found += span_attributions(self, questions, contexts, windows, **logits, answers=answers)
+        return found
 
     def answer_inputs(self) -> tuple[str, ...]:
         """Names of the export's inputs."""
@@ -92,6 +115,11 @@ class SpanPrediction(WindowedTask):
             contexts = tf.identity(contexts)
         windows = self.windows(questions, contexts, "longest")
         return self._decode(contexts, windows, **self.window_outputs(windows.inputs), n_best=n_best)
+
+    def _answer(self, questions, contexts, batch_size, n_best, **kwargs):
+        windows = self.windows(questions, contexts, self._padding)
+        logits = self.predict_windows(windows.inputs, batch_size, **kwargs)
+        return self._decode(contexts, windows, **logits, n_best=n_best), windows, logits
 
     def _decode(self, contexts, windows, start_logits, end_logits, n_best):
         return span_answers(

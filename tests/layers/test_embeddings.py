@@ -43,6 +43,22 @@ def test_token_position_and_segment_are_summed_and_normed(unpadding):
     np.testing.assert_allclose(output[real], expected[places][real], atol=1e-5)
 
 
+@pytest.mark.parametrize("unpadding", [True, False])
+def test_embeddings_can_be_given_in_the_place_of_the_tables(unpadding):
+    layer, inputs, layout = built(), batch(), Unpadding(3, unpadding)(MASK)
+    ids = inputs["token_ids"], inputs["segment_ids"], layout
+    other_ids = (inputs["token_ids"] + 1) % 11
+    expected = layer(other_ids, inputs["segment_ids"], layout)
+    given = tf.constant(layer.token_embedding.embeddings.numpy()[other_ids])
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        output = layer(*ids, token_embeddings=given)
+    np.testing.assert_allclose(output, expected, atol=1e-6)
+    assert np.abs(output - layer(*ids)).max() > 0.1
+    gradient = tape.gradient(output[:, 0], given).numpy()
+    assert (np.abs(gradient).max(axis=-1) > 1e-3)[MASK != 0].all()
+
+
 def test_dropout_comes_last_and_only_in_training():
     layer, inputs, layout = built(dropout=0.4), batch(), Unpadding(3)(MASK)
     ids = inputs["token_ids"], inputs["segment_ids"], layout
