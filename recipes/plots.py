@@ -51,7 +51,7 @@ def learning_curve(path: str | os.PathLike, history: Mapping[str, Sequence[float
         axes.set(title=name.replace("_", " "), xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def curves_by_step(
@@ -75,7 +75,7 @@ def curves_by_step(
             axes.plot(steps, values, marker="o", markersize=3, label=label)
         axes.set(title=title, xlabel="step")
         axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def confusion_matrix(
@@ -137,7 +137,7 @@ def predicted_against_true(path: str | os.PathLike, true: np.ndarray, predicted:
     ends = [min(true.min(), predicted.min()), max(true.max(), predicted.max())]
     axes.plot(ends, ends, color="grey", linewidth=0.8)
     axes.set(xlabel="true", ylabel="predicted")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _counts(path, counts, rows, columns, xlabel, ylabel):
@@ -158,14 +158,14 @@ def _counts(path, counts, rows, columns, xlabel, ylabel):
     _name_ticks(axes, "x", columns, every, rotation=45 if len(columns) < 40 else 90)
     _name_ticks(axes, "y", rows, every, rotation=0)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _name_ticks(axes: Axes, axis, names, every, rotation):
-    family = _font_for("".join(names))
+    family = font_for("".join(names))
     if family is None:  # boxes instead of characters tell nothing: the numbers are in metrics.json
         names, family = [f"label {number}" for number in range(len(names))], FONTS[0]
-    names = [_shortened(name) for name in names]
+    names = [shortened(name) for name in names]
     set_ticks = axes.set_xticks if axis == "x" else axes.set_yticks
     # A dollar sign in a name is no formula.
     ticks = set_ticks(
@@ -176,7 +176,8 @@ def _name_ticks(axes: Axes, axis, names, every, rotation):
             tick.label1.set(ha="right" if rotation else "center", rotation_mode="anchor")
 
 
-def _font_for(characters) -> str | None:
+def font_for(characters: str) -> str | None:
+    """Names the first of `FONTS` that is installed and has all of some characters, or None."""
     wanted = {ord(character) for character in characters if not character.isspace()}
     installed = {font.name: font.fname for font in font_manager.fontManager.ttflist}
     for name in FONTS:
@@ -185,8 +186,8 @@ def _font_for(characters) -> str | None:
     return None
 
 
-def _shortened(name):
-    # The middle goes: long names often differ at their ends.
+def shortened(name: str) -> str:
+    """Cuts a name to `LONGEST_NAME` characters: its middle goes, as long names often differ at their ends."""
     half = LONGEST_NAME // 2
     return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
@@ -195,5 +196,6 @@ def _short(count):
     return str(count) if count < 10_000 else f"{count / 1000:.0f}k"
 
 
-def _save(figure, path):
+def save(figure: Figure, path: str | os.PathLike) -> None:
+    """Writes a figure as PNG."""
     FigureCanvasAgg(figure).print_png(os.fspath(path))

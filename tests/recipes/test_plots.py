@@ -37,19 +37,19 @@ def test_every_kind_of_label_is_drawn(tmp_path, names):
 
 
 def test_long_names_keep_the_end_that_tells_them_apart():
-    shortened = {plots._shortened(name) for name in NAMES["fifteen_long"]}
+    shortened = {plots.shortened(name) for name in NAMES["fifteen_long"]}
     assert len(shortened) == 15 and max(map(len, shortened)) == plots.LONGEST_NAME
 
 
 def test_characters_without_a_font_become_numbers(tmp_path, monkeypatch):
-    monkeypatch.setattr(plots, "_font_for", lambda characters: None)
+    monkeypatch.setattr(plots, "font_for", lambda characters: None)
     plots.confusion_matrix(tmp_path / "a.png", np.array([0, 1]), np.array([0, 1]), NAMES["chinese"])
     assert size(tmp_path / "a.png")
 
 
 def test_a_font_must_have_every_character():
-    assert plots._font_for("plain text") == "DejaVu Sans"  # comes with the library
-    assert plots._font_for("\U0001f600 \ue000") is None
+    assert plots.font_for("plain text") == "DejaVu Sans"  # comes with the library
+    assert plots.font_for("\U0001f600 \ue000") is None
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
