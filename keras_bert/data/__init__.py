@@ -9,6 +9,7 @@ _lazy.require_tensorflow(__name__)
 if TYPE_CHECKING:
     from keras_bert.data.augmentation import augmented_batches as augmented_batches
     from keras_bert.data.building import build_records as build_records
+    from keras_bert.data.confidence import confident_rows as confident_rows
     from keras_bert.data.corpus_build import CorpusBuild as CorpusBuild
     from keras_bert.data.documents import ReadingReport as ReadingReport
     from keras_bert.data.documents import find_files as find_files

@@ -89,8 +89,8 @@ def _checked_arrays(x, y, sample_weight, check):
         raise ValueError("There must be at least one example. Received: an empty list.")
     if y is None:
         raise ValueError("Labels must be given as `y`. Received: y=None.")
-    y = _as_array(y)
-    _check_rows("y", y, rows)
+    y = as_array(y)
+    check_rows("y", y, rows)
     if sample_weight is not None:
         sample_weight = checked_weights(sample_weight, rows, y.shape)
     return features, y, sample_weight
@@ -116,7 +116,7 @@ def checked_weights(sample_weight, rows: int, of_parts: tuple = ()) -> np.ndarra
         weights = np.asarray(sample_weight, "float32")
     except (TypeError, ValueError):
         raise ValueError(f"`sample_weight` must be numbers. Received: {sample_weight!r:.80}.") from None
-    _check_rows("sample_weight", weights, rows)
+    check_rows("sample_weight", weights, rows)
     if weights.shape not in ((rows,), of_parts):
         raise ValueError(f"`sample_weight` must have a number for each example. Received: shape {weights.shape}.")
     if not np.isfinite(weights).all():
@@ -125,7 +125,17 @@ def checked_weights(sample_weight, rows: int, of_parts: tuple = ()) -> np.ndarra
     return weights
 
 
-def _check_rows(name, part, rows):
+def check_rows(name: str, part: np.ndarray, rows: int) -> None:
+    """Refuses what goes with the examples if it has not as many rows.
+
+    Args:
+        name: str, the argument's.
+        part: array.
+        rows: int. How many examples there are.
+
+    Raises:
+        ValueError: more or fewer rows.
+    """
     if part.ndim == 0 or len(part) != rows:
         found = "one value" if part.ndim == 0 else len(part)
         raise ValueError(f"`{name}` must have a row for each text. Received: {found} for {rows} texts.")
@@ -148,7 +158,15 @@ def check_alone(y, sample_weight) -> None:
         )
 
 
-def _as_array(values):
+def as_array(values) -> np.ndarray:
+    """Makes an array of labels, of objects where they are lists of several lengths.
+
+    Args:
+        values: sequence, or an array.
+
+    Returns:
+        Array with as many rows.
+    """
     try:
         return np.asarray(values)
     except ValueError:

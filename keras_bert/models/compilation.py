@@ -77,6 +77,18 @@ class CompiledTask(ExactStepModel):
             **kwargs,
         )
 
+    def check_trains(self) -> None:
+        """Refuses to train weights in half precision.
+
+        Raises:
+            ValueError: they are not float32.
+        """
+        if self.dtype_policy.variable_dtype in ("bfloat16", "float16"):
+            raise ValueError(
+                "Weights must be float32 to train: in fewer digits they do not hold small updates. "
+                f"Received: dtype={self.dtype_policy.name!r}. Use 'mixed_{self.dtype_policy.variable_dtype}'."
+            )
+
     def default_loss_weights(self):
         """The shares of several outputs' losses: all whole."""
 

@@ -9,12 +9,13 @@ from keras_bert.layers.pooler import Padding, Pooler
 from keras_bert.layers.transformer_block import TransformerBlock
 from keras_bert.layers.unpadding import Unpadding
 from keras_bert.models.layer_outputs import LayerOutputs
-from keras_bert.models.weights import assign_weights, encoder_weights, save_model, weight_values
+from keras_bert.models.resizing import Resizing
+from keras_bert.models.weights import assign_weights, encoder_weights, save_model
 from keras_bert.presets.read import read_preset
 
 
 @keras.saving.register_keras_serializable("keras_bert")
-class BertEncoder(keras.Model):
+class BertEncoder(Resizing, keras.Model):
     """The encoder of BERT: token ids in, a vector for every token and one for the whole text out.
 
     Padding is not computed: layers work on the real tokens of the batch, unless XLA compiles the call.
@@ -209,27 +210,6 @@ class BertEncoder(keras.Model):
             storage_dtype: str, default "float32". "float16" halves the file.
         """
         save_model(path, {"encoder": dict(self.arguments)}, encoder_weights(self), None, storage_dtype)
-
-    def with_vocabulary_size(self, vocabulary_size: int) -> "BertEncoder":
-        """Grows the token table, for added tokens.
-
-        Args:
-            vocabulary_size: int, at least today's.
-
-        Returns:
-            A new `BertEncoder` with the same weights; the new rows are random. Fewer rows are a `ValueError`.
-        """
-        size = self.arguments["vocabulary_size"]
-        if vocabulary_size < size:
-            raise ValueError(
-                f"A token table can only grow. Received: vocabulary_size={vocabulary_size}, today's is {size}."
-            )
-        encoder = BertEncoder.from_config({**self.get_config(), "vocabulary_size": vocabulary_size})
-        weights = weight_values(encoder_weights(self))
-        table = keras.ops.convert_to_numpy(encoder.embeddings.token_embedding.embeddings).copy()
-        table[:size] = weights["embeddings.word_embeddings.weight"]
-        assign_weights(encoder_weights(encoder), {**weights, "embeddings.word_embeddings.weight": table})
-        return encoder
 
     def with_layer_outputs(self) -> keras.Model:
         """Shows the inside: the hidden states and attention scores of every layer.

@@ -40,3 +40,24 @@ class LayerOutputs(keras.Model):
             "hidden_states": states,
             "attention_scores": scores,
         }
+
+
+def hidden_states(encoder, inputs, training: bool, count: int | None = None) -> list:
+    """Computes what an encoder's first layers put out, and no more.
+
+    Args:
+        encoder: `BertEncoder`.
+        inputs: dict of int tensors `(B, T)`, the encoder's.
+        training: bool.
+        count: int, optional. How many layers; by default all.
+
+    Returns:
+        List of tensors `(B, T, H)`, 0 at padding.
+    """
+    layout = encoder.layout_layer(inputs["padding_mask"])
+    hidden = encoder.embeddings(inputs["token_ids"], inputs["segment_ids"], layout, training=training)
+    states = []
+    for block in encoder.blocks[:count]:
+        hidden = block(hidden, layout, training=training)
+        states.append(encoder.padding(hidden, layout))
+    return states

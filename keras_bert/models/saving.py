@@ -57,10 +57,30 @@ class Saving:
         tokenizer = self.preprocessor.tokenizer.with_tokens(tokens)
         preprocessor = BertPreprocessor(tokenizer, **self.preprocessor.preset_config())
         size = max(len(tokenizer.vocabulary), self.encoder.arguments["vocabulary_size"])
-        grown = type(self)(self.encoder.with_vocabulary_size(size), preprocessor, **self.head_config())
-        assign_weights(grown.head_weights(), weight_values(self.head_weights()))
-        grown.set_frozen(self.frozen_layers())
-        return grown
+        return self._on(self.encoder.with_vocabulary_size(size), preprocessor, self.frozen_layers())
+
+    def with_layers(self, layers: int | Sequence[int]):
+        """Keeps some of the encoder's layers, and the head: what a smaller model begins with.
+
+        Args:
+            layers: int or sequence of int, as in `BertEncoder.with_layers`: how many, or which, counted from 0.
+
+        Returns:
+            A new model of this class with the same weights, all of them trainable.
+
+        Raises:
+            ValueError: no layers, or ones that there are not.
+
+        Example:
+        >>> student = teacher.with_layers([1, 3, 5])
+        """
+        return self._on(self.encoder.with_layers(layers), self.preprocessor)
+
+    def _on(self, encoder, preprocessor, frozen=()):
+        model = type(self)(encoder, preprocessor, **self.head_config())
+        assign_weights(model.head_weights(), weight_values(self.head_weights()))
+        model.set_frozen(list(frozen))
+        return model
 
     def get_config(self):
         preprocessor = self.preprocessor

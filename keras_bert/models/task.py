@@ -77,11 +77,7 @@ class Task(Adaptation, Saving, CompiledTask):
         Raises:
             ValueError: for inputs or labels that cannot be used: which, and what to do.
         """
-        if self.dtype_policy.variable_dtype in ("bfloat16", "float16"):
-            raise ValueError(
-                "Weights must be float32 to train: in fewer digits they do not hold small updates. "
-                f"Received: dtype={self.dtype_policy.name!r}. Use 'mixed_{self.dtype_policy.variable_dtype}'."
-            )
+        self.check_trains()
         check_counts(
             batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_batch_size=validation_batch_size
         )
