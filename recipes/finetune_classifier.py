@@ -100,6 +100,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add = data_flags(parser)
+    add("--task", choices=TASKS, default=TASKS[0], help=f"{TASK} Default: {TASKS[0]}.")
+    add("--augment", type=fraction, metavar="SHARE", help=f"{AUGMENT} Default: none.")
+    training_flags(parser, output="output/finetune_classifier")
+    return parser
+
+
+def data_flags(parser: argparse.ArgumentParser):
+    """Adds the flags that say where texts and labels are, and returns what adds one more to their group."""
     add = parser.add_argument_group("data: .tsv, .csv or .jsonl files, or tfds:NAME:SPLIT").add_argument
     add("--train", help="Data to train on. Default: the sample data, which brings its own dev and test data.")
     add("--dev", help="Data that chooses the best epoch. Default: a tenth of the training data.")
@@ -108,10 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--text-pair-column", help="Name or number of the second text of pairs. Default: none, single texts.")
     add("--label-column", default="label", help="Name or number of the label. Default: label.")
     add("--no-header", action="store_true", help="The first line is data. Default: it names the columns.")
-    add("--task", choices=TASKS, default=TASKS[0], help=f"{TASK} Default: {TASKS[0]}.")
-    add("--augment", type=fraction, metavar="SHARE", help=f"{AUGMENT} Default: none.")
-    training_flags(parser, output="output/finetune_classifier")
-    return parser
+    return add
 
 
 def read_splits(args: argparse.Namespace) -> dict[str, Split]:
