@@ -77,13 +77,8 @@ class BertDistiller(CompiledTask):
                 rule = "from 0 to 1" if most == 1.0 else "of at least 0"
                 raise ValueError(f"`{name}` must be a finite number {rule}. Received: {value!r}.")
         _check_heads(student, teacher)
-        if hidden_weight:
-            _check_encoders(student, teacher)
-        count = len(student.encoder.blocks)
-        layers = chosen_layers(count if layers is None else layers, len(teacher.encoder.blocks))
-        if len(layers) != count:
-            raise ValueError(f"`layers` must name a layer of the teacher for each of {count}. Received: {layers}.")
-        lesson = Lesson(student, teacher, layers if hidden_weight else (), dtype=student.dtype_policy, name="lesson")
+        compared = _compared_layers(student, teacher, layers) if hidden_weight else ()
+        lesson = Lesson(student, teacher, compared, dtype=student.dtype_policy, name="lesson")
         super().__init__(
             inputs=student.input, outputs=lesson(student.input), **{"name": "bert_distiller", **kwargs}
         )
@@ -216,7 +211,7 @@ def _check_heads(student, teacher):
         )
 
 
-def _check_encoders(student, teacher):
+def _compared_layers(student, teacher, layers):
     widths = [model.encoder.arguments["hidden_dim"] for model in (student, teacher)]
     if widths[0] != widths[1]:
         raise ValueError(
@@ -231,3 +226,8 @@ def _check_encoders(student, teacher):
         )
     if student.preprocessor is not None:
         check_fits(student.preprocessor, **teacher.encoder.arguments)
+    count = len(student.encoder.blocks)
+    layers = chosen_layers(count if layers is None else layers, len(teacher.encoder.blocks))
+    if len(layers) != count:
+        raise ValueError(f"`layers` must name a layer of the teacher for each of {count}. Received: {layers}.")
+    return layers

@@ -1,7 +1,7 @@
 """Copies of an encoder in other sizes, on the same weights where both have them."""
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 
@@ -83,7 +83,7 @@ def chosen_layers(layers: int | Sequence[int], count: int) -> list[int]:
     received = layers
     if isinstance(layers, numbers.Integral):
         layers = [(place + 1) * count // layers - 1 for place in range(layers)] if layers <= count else []
-    layers = list(layers)
+    layers = list(layers) if isinstance(layers, Iterable) else []
     if not layers or not all(isinstance(layer, numbers.Integral) and 0 <= layer < count for layer in layers):
         raise ValueError(
             f"`layers` must be at most {count}, how many there are, or numbers from 0 to {count - 1}. "
