@@ -1,12 +1,14 @@
 """What a user passes as `x`: texts, pairs of texts, or the encoder's inputs, checked at the border."""
 
 import numbers
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from keras_bert.text.preprocessor import as_segments
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask")
+MASKS = ("mask_positions", "mask_ids", "mask_weights")
 
 
 def checked_features(x):
@@ -48,21 +50,41 @@ def ready_inputs(x: dict, axes: tuple[str, ...]) -> dict:
     return features
 
 
-def check_names(x: dict) -> None:
+def check_names(x: dict, more: Sequence[str] = ()) -> None:
     """Refuses ready inputs, or their specs, that are not complete.
 
     Args:
         x: dict.
+        more: sequence of str, default (). What must be there beside the encoder's inputs.
 
     Raises:
         ValueError: an input is missing.
     """
-    missing = [name for name in INPUTS if name not in x]
+    missing = [name for name in (*INPUTS, *more) if name not in x]
     if missing:
+        maker = ": the preprocessor makes them" if set(missing) <= set(INPUTS) else ""
         raise ValueError(
-            f"Ready inputs must hold {', '.join(INPUTS)}. Received: {', '.join(map(str, x))}. "
-            f"Add {', '.join(missing)}: the preprocessor makes them."
+            f"Ready inputs must hold {', '.join((*INPUTS, *more))}. Received: {', '.join(map(str, x))}. "
+            f"Add {', '.join(missing)}{maker}."
         )
+
+
+def single_texts(x) -> tf.Tensor:
+    """Checks the texts of a task that takes no pairs.
+
+    Args:
+        x: texts, or a tuple that holds them.
+
+    Returns:
+        String tensor `(n,)`.
+
+    Raises:
+        ValueError: pairs, or elements that are not strings.
+    """
+    segments = as_segments(x)
+    if len(segments) != 1:
+        raise ValueError("Inputs must be single texts. Received: pairs. Pass a list of str.")
+    return segments[0]
 
 
 def holds_pairs(x) -> bool | None:

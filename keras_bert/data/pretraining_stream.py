@@ -12,7 +12,7 @@ from keras_bert.data.manifest import Manifest
 from keras_bert.data.pretraining_rows import build_rows
 from keras_bert.data.records import read_shards
 from keras_bert.data.steps import without_autotuning
-from keras_bert.text.masking import mask_tokens
+from keras_bert.text.masking import mask_tokens, masking_options
 
 _GROUP_TOKENS = 2**20
 _ROWS = ("token_ids", "segment_ids", "padding_mask", "word_starts")
@@ -93,17 +93,9 @@ def pretraining_batches(
         "next_sentence": next_sentence,
         "short_sequence_probability": short_sequence_probability,
     }
-    special = (vocabulary.pad_id, vocabulary.unknown_id, vocabulary.cls_id, vocabulary.sep_id, vocabulary.mask_id)
-    masks = {
-        "mask_token_id": vocabulary.mask_id,
-        "random_tokens": [
-            i for i, token in enumerate(vocabulary.tokens) if i not in special and not token.startswith("[unused")
-        ],
-        "special_token_ids": [vocabulary.cls_id, vocabulary.sep_id],
-        "max_predictions": max_predictions or -8 * int(-(1.1 * mask_rate * row_size) // 8),
-        "mask_rate": mask_rate,
-        "unit": mask_unit,
-    }
+    masks = masking_options(
+        vocabulary, row_size, mask_rate=mask_rate, mask_unit=mask_unit, max_predictions=max_predictions
+    )
     # Traced once for all streams.
     build = tf.function(functools.partial(_build_group, seed, rows), autograph=False)
     mask = tf.function(functools.partial(_mask_batch, seed, masks), autograph=False)

@@ -135,16 +135,43 @@ def prediction_batches(features, preprocessor, batch_size: int | None, padding: 
         if batch_size is None:
             batch_size = max(1, _TOKENS_PER_BATCH // max(1, math.prod(features["token_ids"].shape[1:])))
         return tf.data.Dataset.from_tensor_slices(features).batch(batch_size), np.arange(rows)
-    segments = preprocessor.tokenize(features)
+    return packed_batches(preprocessor.tokenize(features), preprocessor, batch_size, padding)
+
+
+def packed_batches(
+    segments: tuple,
+    preprocessor,
+    batch_size: int | None,
+    padding: str | None,
+    *,
+    texts=None,
+    finish: Callable | None = None,
+):
+    """Makes batches of texts that are cut into tokens, longest first.
+
+    Args:
+        segments: tuple of one or two ragged int32 tensors `(n, (T))`.
+        preprocessor: `BertPreprocessor`, or what else has its `lengths` and `pack`.
+        batch_size: int, or None: about 2,048 tokens a batch.
+        padding: str, or None: in the place of the preprocessor's own.
+        texts: int array `(R,)`, optional. Which of the `n` texts each row shows; by default each is shown once.
+        finish: callable, optional. Of a batch's dict and the numbers of its rows; gives the element of the dataset.
+
+    Returns:
+        `tf.data.Dataset` of dicts, and the order `(R,)` in which it gives the rows.
+    """
     lengths = preprocessor.lengths(segments, padding)
-    order = np.argsort(-lengths, kind="stable")
-    bounds = batch_bounds(lengths[order], batch_size)
-    ordered = tf.constant(order)
+    texts = np.arange(len(lengths)) if texts is None else texts
+    order = np.argsort(-lengths[texts], kind="stable")
+    bounds = batch_bounds(lengths[texts][order], batch_size)
+    rows, texts = tf.constant(order), tf.constant(texts)
 
     @tf.autograph.experimental.do_not_convert
     def pack(low, high):
-        rows = ordered[low:high]
-        return preprocessor.pack(tuple(tf.gather(segment, rows) for segment in segments), padding)
+        numbers = rows[low:high]
+        shown = tf.gather(texts, numbers)
+        inputs = preprocessor.pack(tuple(tf.gather(segment, shown) for segment in segments), padding)
+        return inputs if finish is None else finish(inputs, numbers)
 
     dataset = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:])).map(pack, tf.data.AUTOTUNE)
     return without_autotuning(dataset.prefetch(tf.data.AUTOTUNE)), order

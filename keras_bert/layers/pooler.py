@@ -41,32 +41,35 @@ class Padding(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_bert")
 class SplitPositions(keras.layers.Layer):
-    """Parts what was computed for two lists of positions at once.
+    """Parts what was computed for lists of positions at once, and lays it out in rows.
 
     Args:
         **kwargs: `keras.layers.Layer`'s.
 
     Call arguments:
-        hidden: float tensor `(B * (K + P), H)`, of the positions of both lists, row by row.
-        first: int tensor `(B, K)` of positions.
-        second: int tensor `(B, P)` of positions.
+        hidden: float tensor `(B * P, H)`, of the positions of all lists, row by row.
+        lists: list of int tensors `(B, K)` of positions; P is the sum of their K.
 
     Returns:
-        Float tensors `(B, K, H)` and `(B, P, H)`.
+        List of float tensors `(B, K, H)`, one for each list.
 
     Example:
-    >>> first, second = SplitPositions()(np.ones((10, 12)), np.zeros((2, 1)), np.zeros((2, 4)))
+    >>> first, second = SplitPositions()(np.ones((10, 12)), [np.zeros((2, 1)), np.zeros((2, 4))])
     >>> first.shape, second.shape
     (TensorShape([2, 1, 12]), TensorShape([2, 4, 12]))
     """
 
-    def call(self, hidden, first, second):
-        rows, cut = ops.shape(first)
-        hidden = ops.reshape(hidden, (rows, cut + ops.shape(second)[1], hidden.shape[-1]))
-        return hidden[:, :cut], hidden[:, cut:]
+    def call(self, hidden, lists):
+        sizes = [ops.shape(positions)[1] for positions in lists]
+        hidden = ops.reshape(hidden, (ops.shape(lists[0])[0], sum(sizes), hidden.shape[-1]))
+        parts, begin = [], 0
+        for size in sizes:
+            parts.append(hidden[:, begin : begin + size])
+            begin += size
+        return parts
 
-    def compute_output_spec(self, hidden, first, second):
-        return tuple(keras.KerasTensor((*x.shape, hidden.shape[-1]), self.compute_dtype) for x in (first, second))
+    def compute_output_spec(self, hidden, lists):
+        return [keras.KerasTensor((*x.shape, hidden.shape[-1]), self.compute_dtype) for x in lists]
 
     def get_config(self):
         return super().get_config()

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_bert.layers.masked_lm_head import MaskedLMHead
+
 
 def hidden_at(encoder, inputs, positions, token_embeddings=None):
     """Wires an encoder's layers so that the last one computes some positions of each row only.
@@ -51,3 +53,21 @@ def sequence_encoder(encoder) -> keras.Model:
         `keras.Model` from the encoder's inputs to `sequence_output (B, T, H)`.
     """
     return keras.Model(encoder.input, encoder.output["sequence_output"], name=f"{encoder.name}_sequence")
+
+
+def masked_lm_head(encoder) -> MaskedLMHead:
+    """Makes the head that guesses masked tokens, with the encoder's own token table.
+
+    Args:
+        encoder: `BertEncoder`.
+
+    Returns:
+        `MaskedLMHead`.
+    """
+    return MaskedLMHead(
+        encoder.embeddings.token_embedding,
+        encoder.arguments["activation"],
+        encoder.arguments["layer_norm_epsilon"],
+        dtype=encoder.dtype_policy,
+        name="masked_lm_head",
+    )

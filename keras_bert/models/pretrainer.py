@@ -6,13 +6,12 @@ import keras
 from keras import ops
 
 from keras_bert.data.steps import with_known_steps
-from keras_bert.layers.masked_lm_head import MaskedLMHead
 from keras_bert.layers.pooler import SplitPositions
 from keras_bert.metrics.vocabulary import VocabularyAccuracy
 from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
 from keras_bert.models.encoder import BertEncoder
-from keras_bert.models.positions import hidden_at
+from keras_bert.models.positions import hidden_at, masked_lm_head
 from keras_bert.models.saving import Saving, preset_parts
 from keras_bert.models.weights import assign_weights, dense_weights, masked_lm_weights
 from keras_bert.text.preprocessor import BertPreprocessor, check_fits
@@ -67,13 +66,7 @@ class BertPretrainer(Adaptation, Saving, CompiledTask):
 
         # Layers
         split_positions = SplitPositions(dtype=dtype, name="split_positions")
-        masked_lm_head = MaskedLMHead(
-            encoder.embeddings.token_embedding,
-            encoder.arguments["activation"],
-            encoder.arguments["layer_norm_epsilon"],
-            dtype=dtype,
-            name="masked_lm_head",
-        )
+        lm_head = masked_lm_head(encoder)
         next_sentence_layer = keras.layers.Dense(
             2,
             kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.02),
@@ -85,11 +78,9 @@ class BertPretrainer(Adaptation, Saving, CompiledTask):
         inputs = dict(encoder.input)
         for name in ("mask_positions", "cls_positions"):
             inputs[name] = keras.Input((None,), dtype="int32", name=name)
-        positions = ops.concatenate([inputs["cls_positions"], inputs["mask_positions"]], axis=1)
-        first, masked = split_positions(
-            hidden_at(encoder, inputs, positions), inputs["cls_positions"], inputs["mask_positions"]
-        )
-        outputs = {"masked_lm_logits": masked_lm_head(masked)}
+        lists = [inputs["cls_positions"], inputs["mask_positions"]]
+        first, masked = split_positions(hidden_at(encoder, inputs, ops.concatenate(lists, axis=1)), lists)
+        outputs = {"masked_lm_logits": lm_head(masked)}
         if next_sentence:
             outputs["next_sentence_logits"] = next_sentence_layer(encoder.pooler(first))
         super().__init__(inputs=inputs, outputs=outputs, **{"name": "bert_pretrainer", **kwargs})
@@ -98,7 +89,7 @@ class BertPretrainer(Adaptation, Saving, CompiledTask):
         self.encoder = encoder
         self.preprocessor = preprocessor
         self.next_sentence = next_sentence
-        self.masked_lm_head, self.next_sentence_layer = masked_lm_head, next_sentence_layer
+        self.masked_lm_head, self.next_sentence_layer = lm_head, next_sentence_layer
         self.loss_trackers = {name: keras.metrics.Mean(f"{name}_loss") for name in outputs}
         self.dtype_policy = dtype
         self.compile()

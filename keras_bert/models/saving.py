@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.weights import assign_weights, encoder_weights, save_model, weight_values
@@ -78,7 +79,12 @@ class Saving:
 
     def _on(self, encoder, preprocessor, frozen=()):
         model = type(self)(encoder, preprocessor, **self.head_config())
-        assign_weights(model.head_weights(), weight_values(self.head_weights()))
+        values = weight_values(self.head_weights())
+        for name, weight in model.head_weights().items():
+            # A masked-LM head has a bias for each token: that of a new one is 0.
+            missing = [(0, new - old) for new, old in zip(weight.shape, values[name].shape, strict=True)]
+            values[name] = np.pad(values[name], missing)
+        assign_weights(model.head_weights(), values)
         model.set_frozen(list(frozen))
         return model
 

@@ -177,6 +177,12 @@ class Task(Adaptation, Saving, CompiledTask):
             answers = functools.partial(self.answers, **options)
             write_saved_model(directory, answers, self.answer_inputs(), [v.value for v in self.variables])
 
+    def check_reads_texts(self, batch_size: int | None = None) -> None:
+        """Refuses texts for a model without a preprocessor, and sizes of batches that there are not."""
+        check_counts(batch_size=batch_size)
+        if self.preprocessor is None:
+            raise ValueError("A model without a preprocessor takes dicts of encoder inputs. Received: texts.")
+
     @property
     def packer(self):
         """What lays texts out in rows: has the preprocessor's `tokenize`, `lengths` and `pack`."""

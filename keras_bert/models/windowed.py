@@ -6,10 +6,8 @@ import tensorflow as tf
 
 from keras_bert.data.inputs import check_counts, checked_features
 from keras_bert.data.token_budget import row_batches
+from keras_bert.models.row_parts import compute_in_parts
 from keras_bert.models.task import Task
-
-# Windows that are computed at once in an export: what bounds its memory.
-_ROWS = 16
 
 
 class WindowedTask(Task):
@@ -22,12 +20,6 @@ class WindowedTask(Task):
         """Gives the logits of ready inputs, as `keras.Model.predict` does."""
         check_counts(batch_size=batch_size)
         return keras.Model.predict(self, checked_features(x), batch_size or 32, verbose, **kwargs)
-
-    def check_reads_texts(self, batch_size: int | None = None) -> None:
-        """Refuses texts for a model without a preprocessor, and sizes of batches that there are not."""
-        check_counts(batch_size=batch_size)
-        if self.preprocessor is None:
-            raise ValueError("A model without a preprocessor takes dicts of encoder inputs. Received: texts.")
 
     def predict_windows(self, inputs: dict, batch_size: int | None, **kwargs):
         """Computes windows in batches of about equal work.
@@ -63,24 +55,13 @@ class WindowedTask(Task):
         Returns:
             The outputs, tensors `(W, T, ...)`.
         """
-        lengths = tf.reduce_sum(inputs["padding_mask"], axis=1)
-        width, order = tf.shape(inputs["token_ids"])[1], tf.argsort(lengths, direction="DESCENDING")
-        inputs = {name: tf.gather(part, order) for name, part in inputs.items()}
-        lengths = tf.gather(lengths, order)
+        width = tf.shape(inputs["token_ids"])[1]
 
-        def compute(i, *arrays):
-            rows = slice(i * _ROWS, (i + 1) * _ROWS)
-            longest = tf.reduce_max(tf.concat([lengths[rows], [1]], 0))
-            outputs = self({name: part[rows, :longest] for name, part in inputs.items()}, training=False)
-            outputs = [_widen(output, width) for output in tf.nest.flatten(outputs)]
-            return i + 1, *(array.write(i, part) for array, part in zip(arrays, outputs, strict=True))
+        def compute(some):
+            return tf.nest.map_structure(lambda output: _widen(output, width), self(some, training=False))
 
-        count = tf.maximum(1, (tf.size(order) + _ROWS - 1) // _ROWS)
-        shapes = [(None, None, *output.shape[2:]) for output in tf.nest.flatten(self.output)]
-        arrays = [tf.TensorArray(tf.float32, count, infer_shape=False, element_shape=shape) for shape in shapes]
-        _, *arrays = tf.while_loop(lambda i, *_: i < count, compute, (0, *arrays), parallel_iterations=1)
-        back = tf.math.invert_permutation(order)
-        return tf.nest.pack_sequence_as(self.output, [tf.gather(array.concat(), back) for array in arrays])
+        specs = tf.nest.map_structure(lambda x: tf.TensorSpec((None, None, *x.shape[2:])), self.output)
+        return compute_in_parts(compute, inputs, specs)
 
 
 def _widen(output, width):

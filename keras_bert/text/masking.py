@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_bert.text.vocabulary import Vocabulary
+
 UNITS = ("token", "whole_word", "span")
 _SPAN_END = 0.2  # of a word's being the first of a new span: the geometric distribution of SpanBERT
 _LONGEST_SPAN = 10  # words
@@ -70,7 +72,7 @@ def mask_tokens(
             tf.cast(inputs["word_starts"], tf.bool), may_hide, seeds[0] if unit == "span" else None
         )
     chosen = _choose(units, may_hide, seeds[1:3], mask_rate, max_predictions)
-    positions, weights = _positions(chosen, max_predictions)
+    positions, weights = chosen_positions(chosen, max_predictions)
     hidden = tf.gather(token_ids, positions, batch_dims=1)
     shown = _stand_ins(hidden, seeds[3:], mask_token_id, tf.cast(random_tokens, tf.int32))
     rest = {name: tensor for name, tensor in inputs.items() if name != "word_starts"}
@@ -81,6 +83,59 @@ def mask_tokens(
         "mask_ids": hidden * weights,
         "mask_weights": tf.cast(weights, tf.float32),
     }
+
+
+def masking_options(
+    vocabulary: Vocabulary,
+    row_size: int,
+    *,
+    mask_rate: float = 0.15,
+    mask_unit: str = "token",
+    max_predictions: int | None = None,
+) -> dict:
+    """Gives the arguments of `mask_tokens` that follow from a vocabulary.
+
+    Args:
+        vocabulary: `Vocabulary`.
+        row_size: int. T.
+        mask_rate: float, default 0.15.
+        mask_unit: str, default "token".
+        max_predictions: int, optional. Default: a tenth more than `mask_rate` asks for, and a multiple of 8.
+
+    Returns:
+        dict. Any token but special ones and those called "[unused...]" may stand in for a hidden one.
+
+    Raises:
+        ValueError: a vocabulary without [MASK].
+    """
+    special = (vocabulary.pad_id, vocabulary.unknown_id, vocabulary.cls_id, vocabulary.sep_id, vocabulary.mask_id)
+    return {
+        "mask_token_id": vocabulary.mask_id,
+        "random_tokens": [
+            i for i, token in enumerate(vocabulary.tokens) if i not in special and not token.startswith("[unused")
+        ],
+        "special_token_ids": [vocabulary.cls_id, vocabulary.sep_id],
+        "max_predictions": max_predictions or -8 * int(-(1.1 * mask_rate * row_size) // 8),
+        "mask_rate": mask_rate,
+        "unit": mask_unit,
+    }
+
+
+def chosen_positions(chosen, max_predictions) -> tuple:
+    """Lists the chosen positions of each row in ascending order, filled up with 0, and tells which of them count.
+
+    Args:
+        chosen: bool tensor `(B, T)`.
+        max_predictions: int, or int tensor `()`. P; what a row has more is left out.
+
+    Returns:
+        Two int32 tensors `(B, P)`: positions, and 1 for those that count.
+    """
+    length = tf.shape(chosen)[1]
+    places = tf.sort(tf.where(chosen, tf.range(length), length), axis=1)
+    places = tf.pad(places, [[0, 0], [0, max_predictions]], constant_values=length)[:, :max_predictions]
+    counts = tf.cast(places < length, tf.int32)
+    return places * counts, counts
 
 
 def _units(word_starts, may_hide, seed):
@@ -129,15 +184,6 @@ def _choose(units, may_hide, seeds, mask_rate, max_predictions):
     inside = (budget - tf.cast(low, tf.float32)) / tf.cast(tf.maximum(sizes, 1), tf.float32)
     drawn = inside > tf.random.stateless_uniform((rows, 1), seeds[1])
     return may_hide & drawn & (low + sizes <= max_predictions)
-
-
-def _positions(chosen, max_predictions):
-    """Lists the chosen positions of each row in ascending order, filled up with 0, and which of them count."""
-    length = tf.shape(chosen)[1]
-    places = tf.sort(tf.where(chosen, tf.range(length), length), axis=1)
-    places = tf.pad(places, [[0, 0], [0, max_predictions]], constant_values=length)[:, :max_predictions]
-    counts = tf.cast(places < length, tf.int32)
-    return places * counts, counts
 
 
 def _stand_ins(hidden, seeds, mask_token_id, random_tokens):

@@ -1,0 +1,128 @@
+"""How a masked language model learns from raw texts."""
+
+import math
+
+import tensorflow as tf
+
+from keras_bert.data.inputs import MASKS, check_counts, gives_ready_inputs, row_count, single_texts
+from keras_bert.data.masked_rows import checked_masks, endless, masked_epochs, ready_batches
+from keras_bert.data.steps import with_known_steps
+from keras_bert.models.task import Task
+
+
+class MaskedTraining(Task):
+    """Base of `BertMaskedLM`: strings in `fit` and `evaluate`. Not made by users."""
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        validation_split: float = 0.0,
+        validation_data=None,
+        shuffle: bool = True,
+        steps_per_epoch: int | None = None,
+        initial_epoch: int = 0,
+        **kwargs,
+    ):
+        """Trains on raw texts: a share of their tokens is hidden, others in every epoch, and guessed.
+
+        A text that does not fit into a row is cut into several. The same seed hides the same tokens at the same step,
+        also where a later `fit` begins at `initial_epoch`.
+
+        Args:
+            x: list of str, or a `tf.data.Dataset` of strings, one an element or batches of them; or rows that are
+                masked already, a dict of arrays or a dataset of dicts: the encoder's inputs `(n, T)`,
+                `mask_positions`, `mask_ids` (what stood there) and `mask_weights` (0 for filling), all `(n, P)`.
+            y: None. Texts are all there is to learn from.
+            batch_size: int, default 32. Rows a batch.
+            epochs: int, default 1.
+            validation_split: float, default 0. Share at the end of the texts that is held out.
+            validation_data: as `x`. Its masks are the same every time.
+            shuffle: bool, default True. Not done to a dataset.
+            steps_per_epoch: int, optional. By default an epoch is once through the texts.
+            initial_epoch: int, default 0.
+            **kwargs: `keras.Model.fit`'s.
+
+        Returns:
+            `keras.callbacks.History`. Loss and accuracy are means over the hidden tokens.
+
+        Raises:
+            ValueError: for inputs that cannot be used: which, and what to do.
+        """
+        check_counts(batch_size=batch_size, steps_per_epoch=steps_per_epoch)
+        if validation_split and validation_data is None:
+            (x, *_), validation_data = self._split(x, y, None, validation_split)
+        if are_texts(x):
+            _check_alone(y, kwargs.get("sample_weight"), kwargs.get("class_weight"))
+            of_epoch = self._epochs(x, batch_size, shuffle)
+            if steps_per_epoch is None:
+                steps_per_epoch = int(with_known_steps(of_epoch(0)).cardinality())
+            x = endless(of_epoch, initial_epoch * steps_per_epoch)
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            steps_per_epoch=steps_per_epoch,
+            initial_epoch=initial_epoch,
+            **kwargs,
+        )
+
+    def _split(self, x, y, sample_weight, share):
+        if isinstance(x, tf.data.Dataset):
+            raise ValueError("`validation_split` needs texts or arrays. Received: a dataset. Use `take` and `skip`.")
+        x = checked_masks(x, MASKS) if isinstance(x, dict) else single_texts(x)
+        rows = row_count(x)
+        kept = math.floor(rows * (1 - share))
+        if not 0 < share < 1 or kept in (0, rows):
+            raise ValueError(
+                f"`validation_split` must leave examples on both sides. Received: {share} of {rows} texts."
+            )
+        parts = (tf.nest.map_structure(lambda t, part=part: t[part], x) for part in (slice(kept), slice(kept, rows)))
+        return tuple((part, y, sample_weight) for part in parts)
+
+    def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
+        _check_alone(y, sample_weight, class_weight)
+        if are_texts(x):
+            return self._epochs(x, batch_size, held_out=True)(0)
+        if isinstance(x, tf.data.Dataset) and isinstance(x.element_spec, tuple):  # batches of `fit`, or like them
+            return x
+        return ready_batches(x, batch_size or 32, shuffle, self.distribute_strategy.num_replicas_in_sync)
+
+    def _epochs(self, texts, batch_size, shuffle=False, held_out=False):
+        self.check_reads_texts(batch_size)
+        return masked_epochs(
+            texts,
+            self.preprocessor,
+            seed=(self.seed, int(held_out)),
+            batch_size=batch_size or 32,
+            mask_rate=self.mask_rate,
+            mask_unit=self.mask_unit,
+            shuffle=shuffle,
+            padding=self._padding,
+            rows_multiple=self.distribute_strategy.num_replicas_in_sync,
+        )
+
+
+def are_texts(x) -> bool:
+    """Tells whether examples are raw texts, and not a model's inputs.
+
+    Args:
+        x: as in `fit`.
+
+    Returns:
+        bool.
+    """
+    return not (gives_ready_inputs(x) if isinstance(x, tf.data.Dataset) else isinstance(x, dict))
+
+
+def _check_alone(y, sample_weight, class_weight):
+    if y is not None or sample_weight is not None or class_weight is not None:
+        raise ValueError(
+            "Masked tokens are their own labels. Received: `y`, `sample_weight` or `class_weight`. Leave them out; "
+            "`mask_weights` of ready inputs are weights."
+        )
