@@ -15,7 +15,7 @@ import pathlib
 import shutil
 import sys
 
-import fill_mask
+import guesses
 import keras
 import plots
 import report
@@ -82,8 +82,9 @@ def main(argv: list[str] | None = None) -> dict:
         plots.curves_by_step(new, progress.history, CURVES)
     print("Held out: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics["held_out"].items()))
     rows = stream(args, evaluation, args.row_sizes[-1], batch_size=1)
-    for line in fill_mask.examples(pretrainer, tokenizer, rows, count=3):
-        print(line)
+    masked_lm = keras_bert.BertMaskedLM.from_preset(output / "preset")
+    for text, original in guesses.hidden_words(tokenizer, rows, count=3):
+        print(*guesses.lines(text, masked_lm.predict([text], verbose=0)[0]), f"    (it was: {original})", sep="\n")
     print(f"The preset: {output / 'preset'}. Fine-tune it: --preset {output / 'preset'}")
     return metrics
 

@@ -95,9 +95,10 @@ def mask_batches(ids, preprocessor: BertPreprocessor, width: int, top_k: int, ba
         `tf.data.Dataset` of (inputs, what is asked for), and the order `(n,)` in which it gives the rows.
     """
     mask_id = preprocessor.tokenizer.vocabulary.mask_id
+    size = tf.constant(width)  # a tensor, so that there is one graph for all widths
 
     def finish(inputs, numbers):
-        positions, _ = chosen_positions(inputs["token_ids"] == mask_id, width)
+        positions, _ = chosen_positions(inputs["token_ids"] == mask_id, size)
         # A shape, so that the graph is made for it: XLA knows no other number of tokens.
         asked = {"top_k": tf.zeros([tf.size(numbers), top_k], tf.int32)}
         return {**inputs, "mask_positions": positions}, asked

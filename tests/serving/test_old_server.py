@@ -11,6 +11,9 @@ import pytest
 
 from tests.classifiers import make_classifier
 from tests.labelers import CONTEXTS, ODD_CONTEXTS, QUESTIONS, make_labeler
+from tests.masked import ODD as ODD_MASKED_TEXTS
+from tests.masked import TEXTS as MASKED_TEXTS
+from tests.masked import assert_fillings, make_masked_lm
 from tests.questions import MODELS, assert_right, expected_answers, questions_for
 from tests.taggers import TEXTS as TAGGED_TEXTS
 from tests.taggers import make_tagger
@@ -93,3 +96,15 @@ def test_the_oldest_server_finds_entities(old_python, root, tmp_path):
                 assert found[key][row][: len(entities)] == [entity[name] for entity in entities]
             scores = [entity["score"] for entity in entities]
             np.testing.assert_allclose(found["entity_score"][row][: len(entities)], scores, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_oldest_server_fills_masks(old_python, root, tmp_path):
+    masked_lm = make_masked_lm()
+    masked_lm.export(tmp_path / "1", top_k=3)
+    groups = [MASKED_TEXTS, ["none", MASKED_TEXTS[0]], ["none"], [], ODD_MASKED_TEXTS]
+    answers = ask(old_python, root, tmp_path, [{"text": texts} for texts in groups])
+    for texts, found in zip(groups[:-1], answers[:-1], strict=True):
+        filled = iter(masked_lm.predict([text for text in texts if "[MASK]" in text], top_k=3, verbose=0))
+        assert_fillings(found, [next(filled) if "[MASK]" in text else [] for text in texts], atol=1e-4)
+    assert answers[-1]["num_masks"] == [0, 0, 12, 1, 0, 0, 1]

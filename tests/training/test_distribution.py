@@ -13,6 +13,8 @@ import keras_bert
 from keras_bert.training import strategy
 from tests.classifiers import NAMES, TEXTS, make_classifier
 from tests.labelers import CONTEXTS, QUESTIONS, make_labeler
+from tests.masked import TEXTS as MASKED_TEXTS
+from tests.masked import make_masked_lm
 from tests.taggers import WORDS, make_tagger
 
 WEIGHTS = [1.0, 0.5, 3.0, 2.0, 0.25, 1.0, 0.0]
@@ -91,6 +93,7 @@ def main(preset, cases):
     heads = {
         "spans": (make_labeler, ((QUESTIONS[2:], CONTEXTS[2:]), answers[2:], WEIGHTS[2:])),
         "words": (make_tagger, (WORDS, tags, WEIGHTS[: len(WORDS)])),
+        "masks": (make_masked_lm, (MASKED_TEXTS, None, None)),
     }
     for name, (make_head, (x, y, sample_weight)) in heads.items():
         results = []
@@ -174,8 +177,8 @@ def test_validation_and_predictions_are_those_of_one_device(differences):
     assert differences["predict"] <= 1e-6
 
 
-@pytest.mark.parametrize("head", ["spans", "words"])
-def test_windows_train_and_answer_as_on_one_device(differences, head):
+@pytest.mark.parametrize("head", ["spans", "words", "masks"])
+def test_other_heads_train_and_answer_as_on_one_device(differences, head):
     assert {key: value for key, value in differences[head].items() if value > 1e-5} == {}
     assert len(differences[head]) >= 3
 
