@@ -29,7 +29,10 @@ EXTRAS = {
     # Runs the tests; without the extras below, the comparisons with other libraries are skipped.
     "test": ["pytest>=8", "pytest-xdist", "ruff"],
     # What results are compared with. torch is exact, so that an index that holds a CPU build gives that one.
-    "oracles": ["torch==2.13.0", "transformers>=5", "tokenizers", "peft", "scikit-learn", "scipy", "pysbd"],
+    "oracles": [
+        *("torch==2.13.0", "transformers>=5", "tokenizers", "peft", "scikit-learn", "scipy", "pysbd"),
+        "sentence-transformers>=5",
+    ],
     # TensorFlow Model Garden, a third opinion (Keras 2, many dependencies, TensorFlow 2.20 only).
     "garden": ["tf-models-official>=2.20,<2.21"],
     # What a pre-training begins with (tools/train_vocabulary.py, tools/initialize_embeddings.py).

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the one list of public names: type checkers read it, and so
     from keras_bert import training as training
     from keras_bert.models.classifier import BertClassifier as BertClassifier
     from keras_bert.models.distillation import BertDistiller as BertDistiller
+    from keras_bert.models.embedder import BertEmbedder as BertEmbedder
     from keras_bert.models.encoder import BertEncoder as BertEncoder
     from keras_bert.models.masked_lm import BertMaskedLM as BertMaskedLM
     from keras_bert.models.multiple_choice import BertMultipleChoice as BertMultipleChoice

@@ -20,6 +20,7 @@ TENSORFLOW_MODULES = (
     "keras_bert.training.soft_labels",
     "keras_bert.models.classifier",
     "keras_bert.models.distillation",
+    "keras_bert.models.embedder",
     "keras_bert.models.masked_lm",
     "keras_bert.models.multiple_choice",
     "keras_bert.models.pretrainer",

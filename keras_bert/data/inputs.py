@@ -29,12 +29,12 @@ def checked_features(x):
     return ready_inputs(x, ("rows", "tokens"))
 
 
-def ready_inputs(x: dict, axes: tuple[str, ...]) -> dict:
+def ready_inputs(x: dict, axes: tuple[str | int, ...]) -> dict:
     """Checks ready inputs.
 
     Args:
         x: dict of arrays.
-        axes: tuple of str. What the axes of each array are.
+        axes: tuple of str or int. What the axes of each array are, or how long they must be.
 
     Returns:
         dict of int32 tensors.
@@ -45,8 +45,10 @@ def ready_inputs(x: dict, axes: tuple[str, ...]) -> dict:
     check_names(x)
     features = {name: tf.cast(tf.convert_to_tensor(x[name]), tf.int32) for name in INPUTS}
     shapes = {name: tuple(tensor.shape) for name, tensor in features.items()}
-    if len(set(shapes.values())) != 1 or len(shapes["token_ids"]) != len(axes):
-        raise ValueError(f"Ready inputs must have one shape, ({', '.join(axes)}). Received: {shapes}.")
+    shape = shapes["token_ids"]
+    fits = len(shape) == len(axes) and all(isinstance(axis, str) or axis == size for axis, size in zip(axes, shape))
+    if len(set(shapes.values())) != 1 or not fits:
+        raise ValueError(f"Ready inputs must have one shape, ({', '.join(map(str, axes))}). Received: {shapes}.")
     return features
 
 

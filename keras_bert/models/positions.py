@@ -38,9 +38,19 @@ def pooled_encoder(encoder) -> keras.Model:
     Returns:
         `keras.Model` from the encoder's inputs to `pooled_output (B, H)`.
     """
-    inputs = encoder.input
-    first = hidden_at(encoder, inputs, ops.zeros_like(inputs["token_ids"][:, :1]))
-    return keras.Model(inputs, encoder.pooler(first), name=f"{encoder.name}_pooled")
+    return keras.Model(encoder.input, encoder.pooler(_first(encoder)), name=f"{encoder.name}_pooled")
+
+
+def first_encoder(encoder) -> keras.Model:
+    """Wires an encoder for the first position of `sequence_output` alone: its pooler is no part of the model.
+
+    Args:
+        encoder: `BertEncoder`.
+
+    Returns:
+        `keras.Model` from the encoder's inputs to `(B, H)`.
+    """
+    return keras.Model(encoder.input, _first(encoder), name=f"{encoder.name}_first")
 
 
 def sequence_encoder(encoder) -> keras.Model:
@@ -71,3 +81,25 @@ def masked_lm_head(encoder) -> MaskedLMHead:
         dtype=encoder.dtype_policy,
         name="masked_lm_head",
     )
+
+
+def hidden_of_layer(encoder, inputs, layer: int):
+    """Computes what one of an encoder's layers gives, and no layer above it.
+
+    Args:
+        encoder: `BertEncoder`.
+        inputs: dict of int tensors `(B, T)`, the encoder's.
+        layer: int, 0 for the embeddings, 1 for the first layer, ...
+
+    Returns:
+        Float tensor `(B, T, H)`, 0 at padding.
+    """
+    layout = encoder.layout_layer(inputs["padding_mask"])
+    hidden = encoder.embeddings(inputs["token_ids"], inputs["segment_ids"], layout)
+    for block in encoder.blocks[:layer]:
+        hidden = block(hidden, layout)
+    return encoder.padding(hidden, layout)
+
+
+def _first(encoder):
+    return hidden_at(encoder, encoder.input, ops.zeros_like(encoder.input["token_ids"][:, :1]))

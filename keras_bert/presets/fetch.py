@@ -11,6 +11,10 @@ _FILES = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
+    "modules.json",
+    "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "1_Pooling/config.json",
 ]
 _WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "model-?????-of-?????.safetensors"]
 

@@ -12,6 +12,7 @@ ARCHITECTURES = {
     "multiple_choice": "BertForMultipleChoice",
     "masked_lm": "BertForMaskedLM",
     "pretrainer": "BertForPreTraining",
+    "embedder": "BertModel",
 }
 PROBLEM_TYPES = {
     "single_label": "single_label_classification",

@@ -24,7 +24,25 @@ def read_json(path: pathlib.Path) -> dict:
         raise ValueError(f"`{path}` must be a JSON object: {error}. Fetch or write it again.") from error
 
 
-def write_json(path: pathlib.Path, content: dict) -> None:
+def read_json_list(path: pathlib.Path) -> list[dict]:
+    """Returns the objects of a JSON file that holds a list of them.
+
+    Args:
+        path: `pathlib.Path`.
+
+    Raises:
+        ValueError: if the file is not JSON or not a list of objects.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, list):
+            raise ValueError(f"it holds a {type(content).__name__}")
+        return [dict(entry.items()) for entry in content]
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"`{path}` must be a JSON list of objects: {error}. Fetch or write it again.") from error
+
+
+def write_json(path: pathlib.Path, content: dict | list) -> None:
     """Writes `content` as JSON that people can read and compare."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

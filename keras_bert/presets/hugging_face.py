@@ -13,6 +13,7 @@ from keras_bert.presets.fields import (
     labels_from_fields,
 )
 from keras_bert.presets.files import read_json, read_safetensors
+from keras_bert.presets.sentence_transformers import read_modules
 from keras_bert.presets.tokenizer_files import read_tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -66,6 +67,9 @@ def read_hugging_face(
             f"`{path}`. Other architectures are not read."
         )
     config["encoder"] = encoder_from_fields(fields, path)
+    modules = read_modules(directory)
+    if modules is not None:
+        config["modules"] = modules
     weights = _read_weights(directory) if load_weights else None
     config["task"], config["head"] = _task_and_head(fields, own, weights)
     return config, vocabulary, weights

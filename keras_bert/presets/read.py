@@ -33,8 +33,8 @@ def read_preset(
         A tuple of
         - config: dict with the keys `"encoder"` (`BertEncoder`'s arguments; absent if only a tokenizer was
           saved), `"tokenizer"` (`BertTokenizer`'s), `"preprocessor"` (`BertPreprocessor`'s, or empty),
-          `"task"` (which head the weights carry, or None) and `"head"` (its labels, task and dropout, or
-          empty).
+          `"task"` (which head the weights carry, or None), `"head"` (its labels, task and dropout, or
+          empty) and, of a directory of sentence-transformers, `"modules"` (the name and the settings of each).
         - vocabulary: list of str in id order, or None.
         - weights: dict from Hugging Face's tensor name, without `bert.`, to float32 array; None without
           `load_weights`.

@@ -8,9 +8,11 @@ from keras_bert.presets.atomic import atomic_directory
 from keras_bert.presets.fields import ARCHITECTURES, FORMAT_VERSION, fields_from_encoder, fields_from_head
 from keras_bert.presets.files import write_json, write_safetensors
 from keras_bert.presets.names import check_weights, encoder_names
+from keras_bert.presets.sentence_transformers import FILES as EMBEDDING_FILES
+from keras_bert.presets.sentence_transformers import embedding_files
 from keras_bert.presets.tokenizer_files import SPECIAL_TOKENS
 
-FILES = ("config.json", "vocab.txt", "tokenizer_config.json", "model.safetensors")
+FILES = ("config.json", "vocab.txt", "tokenizer_config.json", *EMBEDDING_FILES, "model.safetensors")
 
 
 def write_preset(
@@ -21,6 +23,8 @@ def write_preset(
     storage_dtype: str = "float32",
 ) -> None:
     """Writes `config.json`, `vocab.txt`, `tokenizer_config.json` and `model.safetensors`, all or none.
+
+    An embedder's preset also holds the files from which sentence-transformers loads it.
 
     An existing preset is replaced, any other directory is left alone. Without `weights` a directory that
     holds weights is left alone too, so that saving a tokenizer cannot delete a model.
@@ -57,6 +61,9 @@ def write_preset(
                 "".join(f"{token}\n" for token in vocabulary).encode("utf-8")
             )
             write_json(directory / "tokenizer_config.json", _tokenizer_fields(config, vocabulary))
+        for name, content in _embedding_files(config).items():
+            (directory / name).parent.mkdir(exist_ok=True)
+            write_json(directory / name, content)
         if tensors is not None:
             write_safetensors(directory / "model.safetensors", tensors)
 
@@ -87,6 +94,14 @@ def _config_fields(config, vocabulary, weights, storage_dtype):
         "head": head,
     }
     return fields
+
+
+def _embedding_files(config):
+    if config.get("task") != "embedder":
+        return {}
+    head, encoder = config["head"], config["encoder"]
+    length = (config.get("preprocessor") or {}).get("sequence_length", encoder["max_sequence_length"])
+    return embedding_files(head["pooling"], head["normalize"], encoder["hidden_dim"], length)
 
 
 def _tokenizer_fields(config, vocabulary):

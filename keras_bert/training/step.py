@@ -80,8 +80,8 @@ class ExactStepModel(keras.Model):
     update from a fraction of the memory, and the schedule counts updates.
 
     A subclass sets `loss_terms` (see `loss_terms()`) and `gradient_accumulation_steps` when it compiles. Inputs are
-    dicts with `padding_mask`: rows of padding only fill a batch up and count nowhere. `loss_trackers`, a dict of output
-    name to a metric, tell the losses of single outputs.
+    dicts with `padding_mask`, of one row an example or of several: examples of padding only fill a batch up and count
+    nowhere. `loss_trackers`, a dict of output name to a metric, tell the losses of single outputs.
     """
 
     loss_trackers = types.MappingProxyType({})
