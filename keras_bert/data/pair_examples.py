@@ -111,7 +111,7 @@ def labelled(x, y) -> tuple:
     if has_scores(x, y):
         return x, y, encode_scores
     if isinstance(x, tf.data.Dataset):
-        return x.map(_with_ones), None, _as_int
+        return x.map(_with_ones), y, _as_int
     return x, np.ones(np.shape(tf.nest.flatten(x)[0])[:1], "int32"), _as_int
 
 

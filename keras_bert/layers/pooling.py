@@ -31,7 +31,7 @@ def max_of_tokens(hidden, padding_mask):
         Float tensor `(B, H)`; 0 for a row of padding only.
     """
     is_real = ops.expand_dims(ops.not_equal(padding_mask, 0), -1)
-    greatest = ops.max(ops.where(is_real, hidden, _LEAST), axis=1)
+    greatest = ops.max(ops.where(is_real, hidden, _LEAST), axis=1, initial=_LEAST)
     return ops.where(ops.any(is_real, axis=1), greatest, 0.0)
 
 

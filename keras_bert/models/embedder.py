@@ -176,7 +176,7 @@ class BertEmbedder(Comparison, PairTraining):
         if "modules" in config:
             found = embedding_settings(config["modules"], pooling)
             settings |= {name: found[name] for name in ("pooling", "normalize")}
-            _read_as_told(preprocessor, found, sequence_length)
+            _read_as_told(preprocessor, found, sequence_length, encoder.arguments["max_sequence_length"])
         given = {"pooling": pooling, "normalize": normalize, "temperature": temperature}
         settings |= {name: value for name, value in given.items() if value is not None}
         embedder = cls(encoder, preprocessor, **settings)
@@ -188,7 +188,7 @@ class BertEmbedder(Comparison, PairTraining):
         return embedder
 
 
-def _read_as_told(preprocessor, found, sequence_length):
+def _read_as_told(preprocessor, found, sequence_length, longest):
     """Reads texts as the modules of sentence-transformers do."""
     if preprocessor is None:
         return
@@ -197,9 +197,8 @@ def _read_as_told(preprocessor, found, sequence_length):
             "Texts are lower-cased by an uncased tokenizer alone. Received: do_lower_case=true in "
             "sentence_bert_config.json, beside a cased one. Lower-case your texts, and set it to false."
         )
-    longest = found["sequence_length"]
-    if longest is not None and sequence_length is None:
-        preprocessor.sequence_length = min(longest, preprocessor.sequence_length)
+    if found["sequence_length"] is not None and sequence_length is None:
+        preprocessor.sequence_length = int(min(found["sequence_length"], longest))
     if found["prompt"]:
         logging.getLogger("keras_bert").warning(
             "This model was made for texts that begin with %r. It is not put before yours: do that.", found["prompt"]

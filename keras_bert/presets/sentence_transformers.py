@@ -46,8 +46,8 @@ def read_modules(directory: pathlib.Path) -> list[tuple[str, dict]] | None:
             )
         path = directory / folder / (TRANSFORMER if name == "Transformer" else "config.json")
         settings = read_json(path) if path.is_file() else {}
-        if place == 0 and (directory / MODEL).is_file():
-            settings = {**settings, **_default_prompt(read_json(directory / MODEL))}
+        if place == 0:
+            settings = {**_longest_text(directory), **settings, **_default_prompt(directory)}
         modules.append((name, settings))
     return modules
 
@@ -134,6 +134,14 @@ def _pooling_mode(settings):
     return modes[0] if len(modes) == 1 else " and ".join(map(str, modes))
 
 
-def _default_prompt(settings):
+def _longest_text(directory):
+    """Since version 6 it stands beside the tokenizer only."""
+    path = directory / "tokenizer_config.json"
+    longest = read_json(path).get("model_max_length") if path.is_file() else None
+    return {"max_seq_length": longest} if longest else {}
+
+
+def _default_prompt(directory):
+    settings = read_json(directory / MODEL) if (directory / MODEL).is_file() else {}
     prompt = (settings.get("prompts") or {}).get(settings.get("default_prompt_name"))
     return {"prompt": prompt} if prompt else {}

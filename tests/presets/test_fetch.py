@@ -72,7 +72,7 @@ def test_only_what_is_read_is_fetched(monkeypatch, tmp_path):
     monkeypatch.setattr(hub, "snapshot_download", download)
     assert fetch_hugging_face("hf://owner/re-po.1@refs/pr/3") == tmp_path
     fetch_hugging_face("hf://bert-base-uncased", load_weights=False)
-    light = ["config.json", "tokenizer.json", "vocab.txt"]
+    light = ["1_Pooling/config.json", "config.json", "tokenizer.json", "vocab.txt"]
     shards = ["model-00001-of-00002.safetensors", "model.safetensors", "model.safetensors.index.json"]
     assert calls == [
         ("owner/re-po.1", "refs/pr/3", sorted(light + shards)),

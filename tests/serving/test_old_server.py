@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from tests.classifiers import make_classifier
+from tests.classifiers import TEXTS, make_classifier
+from tests.embedders import make_embedder
 from tests.labelers import CONTEXTS, ODD_CONTEXTS, QUESTIONS, make_labeler
 from tests.masked import ODD as ODD_MASKED_TEXTS
 from tests.masked import TEXTS as MASKED_TEXTS
@@ -108,3 +109,16 @@ def test_the_oldest_server_fills_masks(old_python, root, tmp_path):
         filled = iter(masked_lm.predict([text for text in texts if "[MASK]" in text], top_k=3, verbose=0))
         assert_fillings(found, [next(filled) if "[MASK]" in text else [] for text in texts], atol=1e-4)
     assert answers[-1]["num_masks"] == [0, 0, 12, 1, 0, 0, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
+def test_the_oldest_server_embeds_texts(old_python, root, tmp_path, pooling):
+    embedder = make_embedder(pooling)
+    embedder.export(tmp_path / "1")
+    groups = [TEXTS, ["", "FINE\0 bore", "\u4e2d\u6587 Film", "a film " * 1000], TEXTS[3:4], []]
+    answers = ask(old_python, root, tmp_path, [{"text": texts} for texts in groups])
+    for texts, found in zip(groups, answers, strict=True):
+        assert set(found) == {"embedding"}
+        expected = embedder.predict(texts, verbose=0)
+        np.testing.assert_allclose(np.reshape(found["embedding"], expected.shape), expected, atol=1e-4)

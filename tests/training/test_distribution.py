@@ -12,6 +12,7 @@ import tensorflow as tf
 import keras_bert
 from keras_bert.training import strategy
 from tests.classifiers import NAMES, TEXTS, make_classifier
+from tests.embedders import FIRST, SCORES, SECOND, make_embedder
 from tests.labelers import CONTEXTS, QUESTIONS, make_labeler
 from tests.masked import TEXTS as MASKED_TEXTS
 from tests.masked import make_masked_lm
@@ -107,6 +108,21 @@ def main(preset, cases):
         differences[name] = {key: abs(history[key][0] - other_history[key][0]) for key in history}
         differences[name]["answers"] = float(_without_scores(found) != _without_scores(other_found))
 
+    # Of 5 pairs the replicas get 3 and 2, and each compares its own with those of the other.
+    for name, labels in (("pairs", None), ("scored pairs", SCORES)):
+        results = []
+        for place in (one, mirrored):
+            with place.scope():
+                embedder = make_embedder(num_layers=1)
+                embedder.compile(learning_rate=0.001, warmup=0.0, run_eagerly=place is one)
+            pairs = (FIRST, SECOND)
+            history = embedder.fit(pairs, labels, 5, 1, 0, sample_weight=WEIGHTS[:5], shuffle=False).history
+            results.append((history, embedder.get_weights(), embedder.predict(FIRST, verbose=0)))
+        (history, weights, found), (other_history, other_weights, other_found) = results
+        differences[name] = {key: abs(history[key][0] - other_history[key][0]) for key in history}
+        differences[name]["weights"] = float(max(np.abs(a - b).max() for a, b in zip(weights, other_weights)))
+        differences[name]["embeddings"] = float(np.abs(found - other_found).max())
+
     classifier = make(mirrored, 0.5)
     inputs = classifier.preprocessor(TEXTS)
     call = tf.function(lambda: classifier(inputs, training=True), autograph=False)
@@ -181,6 +197,12 @@ def test_validation_and_predictions_are_those_of_one_device(differences):
 def test_other_heads_train_and_answer_as_on_one_device(differences, head):
     assert {key: value for key, value in differences[head].items() if value > 1e-5} == {}
     assert len(differences[head]) >= 3
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("pairs", "accuracy"), ("scored pairs", "pearson")])
+def test_pairs_train_and_are_embedded_as_on_one_device(differences, kind, metric):
+    assert {key: value for key, value in differences[kind].items() if value > 1e-5} == {}
+    assert set(differences[kind]) == {"loss", metric, "weights", "embeddings"}
 
 
 def test_replicas_draw_different_dropout_masks(differences):
