@@ -24,6 +24,7 @@ PACKAGES = (
     "jax",
     "torch",
     "transformers",
+    "sentence-transformers",
     "tokenizers",
     "keras-hub",
 )

@@ -76,7 +76,8 @@ class PairLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         if are_scores(y_true):
-            return tf.square(cosines(y_pred) - y_true)
+            found = cosines(y_pred)
+            return tf.square(found - tf.cast(y_true, found.dtype))
         found, own = similarities(y_pred, y_true)
         return tf.nn.sparse_softmax_cross_entropy_with_logits(own, found / self.temperature)
 

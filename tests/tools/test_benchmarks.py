@@ -163,7 +163,9 @@ def test_a_worker_that_fails_tells_why(tool, tmp_path):
         tool("benchmark_records").run_worker(str(script), [], "keras_bert")
 
 
-@pytest.mark.parametrize("name", ["finetuning", "inference", "encoder", "tokenizer", "building", "packing"])
+@pytest.mark.parametrize(
+    "name", ["finetuning", "inference", "embeddings", "encoder", "tokenizer", "building", "packing"]
+)
 def test_help_tells_what_is_compared(tool, capsys, name):
     with pytest.raises(SystemExit) as stopped:
         tool(f"benchmark_{name}").main(["--help"])
@@ -180,4 +182,15 @@ def test_answers_are_timed_in_both_libraries(tool, data, model, results, task):
     flags = ["--task", task, "--model", model, "--data-folder", str(data), "--sequence-length", "32", "--rounds", "1"]
     summary = tool("benchmark_answers").main([*flags, "--single-texts", "2", "--batch-size", "5", *results.flags])
     assert [line["peer"] for line in results.lines()[:-1]] == ["keras_bert", "transformers"]
+    assert all(part["texts_per_second"] > 0 for part in summary["peers"].values())
+
+
+def test_embeddings_are_alike_in_both_libraries(tool, data, model, results):
+    pytest.importorskip("torch")
+    pytest.importorskip("sentence_transformers")
+    flags = ["--model", model, "--data-folder", str(data), "--sequence-length", "32", "--rounds", "1"]
+    summary = tool("benchmark_embeddings").main([*flags, "--single-texts", "2", "--batch-size", "5", *results.flags])
+    peers = ["keras_bert", "saved_model", "sentence_transformers"]
+    assert [line["peer"] for line in results.lines()[:-1]] == peers
+    assert all(part["least_cosine"] > 0.9999 for part in summary["comparisons"].values())
     assert all(part["texts_per_second"] > 0 for part in summary["peers"].values())
