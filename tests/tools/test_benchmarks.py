@@ -194,3 +194,21 @@ def test_embeddings_are_alike_in_both_libraries(tool, data, model, results):
     assert [line["peer"] for line in results.lines()[:-1]] == peers
     assert all(part["least_cosine"] > 0.9999 for part in summary["comparisons"].values())
     assert all(part["texts_per_second"] > 0 for part in summary["peers"].values())
+
+
+def test_distillation_gives_each_arm_its_best_rate(tool, data, model, results):
+    flags = ["--data-folder", str(data), "--model", model, "--sequence-length", "32", "--epochs", "1"]
+    flags += ["--batch-size", "8", "--layers", "1", "--learning-rates", "1e-3,3e-3", "--seeds", "2"]
+    summary = tool("benchmark_distillation").main([*flags, *results.flags])
+    teacher, *runs, last = results.lines()
+    assert (teacher["peer"], teacher["rate"]) == ("teacher", 1e-4) and last["summary"] == summary
+    rates = summary["rates"]
+    assert [(run["peer"], run["seed"], run["rate"]) for run in runs] == [
+        *(("taught", 0, 1e-3), ("taught", 0, 3e-3), ("alone", 0, 1e-3), ("alone", 0, 3e-3)),
+        *(("taught", 1, rates["taught"]), ("alone", 1, rates["alone"])),
+    ]
+    for arm in ("taught", "alone"):
+        first = [run["figures"]["accuracy"] for run in runs if run["peer"] == arm and run["seed"] == 0]
+        second = next(run["figures"]["accuracy"] for run in runs if run["peer"] == arm and run["seed"] == 1)
+        assert summary["peers"][arm]["mean"]["accuracy"] == pytest.approx((max(first) + second) / 2)
+        assert first[[1e-3, 3e-3].index(rates[arm])] == max(first)
