@@ -33,6 +33,16 @@ class Attribution(NamedTuple):
         is_complete: bool. Whether the values sum to `score - baseline_score`, to 1 % of it.
         is_cut: bool. Whether the text has tokens that are not here, for want of room in the row.
         inputs: dict of int arrays `(1, T)`. The row, for whoever looks further into the encoder.
+
+    Example:
+    >>> classifier = keras_bert.BertClassifier.from_preset("my_sentiment")
+    >>> (attribution,) = classifier.attributions(["not bad at all"])
+    >>> [(word["word"], word["value"]) for word in attribution.words()]
+    >>> attribution.score - attribution.baseline_score, attribution.total
+
+    Reference:
+        Sundararajan et al., 2017 (https://arxiv.org/abs/1703.01365); of [MASK] as the baseline Enguehard, 2023
+        (https://arxiv.org/abs/2305.15853).
     """
 
     target: str
@@ -122,7 +132,7 @@ def attributions(
         return tf.gather(model.logits_at(hidden), targets[:, 1], batch_dims=1)
 
     inputs = {name: part.numpy() for name, part in inputs.items()}
-    # A trained token that tells nothing; Enguehard, 2023 (https://arxiv.org/abs/2305.15853).
+    # A trained token that tells nothing, which [PAD], never looked at, is not.
     nothing = vocabulary.mask_id if "[MASK]" in vocabulary else vocabulary.unknown_id
     found = integrated_gradients(
         score_of,
