@@ -71,7 +71,8 @@ def masked_epochs(
         epoch_seed = _fold(tf.constant(seed, tf.int64), epoch)
         rows = dataset.map(lambda part: preprocessor.pack((cut(part),), "fixed"), tf.data.AUTOTUNE)
         rows = rows.rebatch(batch_size).enumerate()
-        return rows.map(lambda step, inputs: mask(_fold(epoch_seed, step), inputs), tf.data.AUTOTUNE)
+        batches = rows.map(lambda step, inputs: mask(_fold(epoch_seed, step), inputs), tf.data.AUTOTUNE)
+        return batches.apply(_endless()) if is_endless else batches
 
     @tf.autograph.experimental.do_not_convert
     def of_list(epoch):
@@ -90,6 +91,7 @@ def masked_epochs(
 
     if isinstance(texts, tf.data.Dataset):
         dataset = _batches_of_strings(texts)
+        is_endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY  # which `rebatch` forgets
         return lambda epoch: without_autotuning(of_dataset(epoch))
     texts = single_texts(texts)
     rows = [cut(texts[low : low + _TEXTS]) for low in range(0, max(1, len(texts)), _TEXTS)]
@@ -120,7 +122,7 @@ def endless(of_epoch: Callable, first_step: int) -> tf.data.Dataset:
     epoch, skipped = divmod(first_step, steps) if steps > 0 else (0, first_step)
     batches = tf.data.Dataset.range(epoch, 2**31).flat_map(of_epoch).skip(skipped)
     # Keras asks, and would take it for one that may end.
-    batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.experimental.INFINITE_CARDINALITY))
+    batches = batches.apply(_endless())
     return without_autotuning(batches.prefetch(tf.data.AUTOTUNE))
 
 
@@ -221,6 +223,10 @@ def _batches_of_strings(dataset):
     if not isinstance(spec, tf.TensorSpec) or spec.dtype != tf.string or spec.shape.rank not in (0, 1):
         raise ValueError(f"A dataset must give texts, or dicts of rows that are masked. Received: {spec}.")
     return dataset.batch(_TEXTS) if spec.shape.rank == 0 else dataset
+
+
+def _endless():
+    return tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
 
 
 def _fold(seed, number):

@@ -159,7 +159,8 @@ def test_ready_inputs_are_judged_by_their_weights():
         "accuracy": ((logits.argmax(-1) == IDS) * WEIGHTS).sum() / WEIGHTS.sum(),
     }
     slices = tf.data.Dataset.from_tensor_slices(ready)
-    for x in (ready, slices, slices.batch(2)):
+    examples = tf.data.Dataset.from_tensor_slices((inputs_of(), IDS, WEIGHTS)).batch(2)
+    for x in (ready, slices, slices.batch(2), examples):
         found = model.evaluate(x, batch_size=2, verbose=0, return_dict=True)
         assert found == pytest.approx(expected, abs=1e-5)
     for dataset in (slices.batch(3), slices.map(lambda rows: (rows, 0)).batch(3)):
