@@ -112,7 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--layers", type=layer_list, help="How many layers, or which: 0,2,5. Default: half of the teacher's.")
     add("--student", help="Preset it begins with, whole or its --layers. Default: the teacher.")
     add("--size", choices=list(keras_bert.SIZES), help="It begins with random weights. Default: with the teacher's.")
-    weight = "Weight of the hidden states. Default: 1 for a student of the teacher's layers, else 0."
+    weight = "Weight of the hidden states. Default: 10 for a student of the teacher's layers, else 0."
     add("--hidden-weight", type=float, help=weight)
     training_flags(parser, output="output/distill")
     return parser
@@ -209,7 +209,7 @@ def build_distiller(args: argparse.Namespace, teacher: keras_bert.BertClassifier
         student = teacher.with_layers(args.layers or max(1, len(encoder.blocks) // 2))
     hidden_weight = args.hidden_weight
     if hidden_weight is None:
-        hidden_weight = 0.0 if args.size or args.student else 1.0
+        hidden_weight = 0.0 if args.size or args.student else 10.0
     distiller = keras_bert.BertDistiller(student, teacher, args.temperature, args.alpha, hidden_weight)
     distiller.compile(learning_rate=learning_rate(args))
     return distiller

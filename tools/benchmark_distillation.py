@@ -123,7 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--layers", type=int, default=4, help="Of a student, at even distances. Default: 4.")
     add("--temperature", type=float, default=2.0, help="Default: 2.")
     add("--alpha", type=float, default=0.5, help="Share of the teacher's probabilities. Default: 0.5.")
-    add("--hidden-weight", type=float, default=1.0, help="Default: 1.")
+    add("--hidden-weight", type=float, default=10.0, help="Of the hidden states. Default: 10.")
     add("--epochs", type=int, default=3, help="Default: 3.")
     add("--batch-size", type=int, default=32, help="Default: 32.")
     add("--learning-rates", default="1e-4,2e-4", help="Highest, of which each arm takes its best. Default: 1e-4,2e-4.")

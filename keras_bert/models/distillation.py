@@ -34,7 +34,7 @@ class BertDistiller(CompiledTask):
         teacher: `BertClassifier` of the same labels. Where hidden states do not count it may be of another vocabulary.
         temperature: float, default 2.0. Softens the probabilities of both.
         alpha: float, default 0.5. Share of the teacher's probabilities; the labels have the rest.
-        hidden_weight: float, default 0.0. Above 0 both must be equally wide, and read the same tokens.
+        hidden_weight: float, default 0.0. Above 0 both must be equally wide, and read the same tokens. Try 10.
         layers: sequence of int, optional. For each of the student's layers the teacher's, counted from 0, whose hidden
             states it is to have; by default at even distances, the last for the last.
         **kwargs: `keras.Model`'s.
@@ -53,7 +53,7 @@ class BertDistiller(CompiledTask):
     Example:
     >>> teacher = keras_bert.BertClassifier.from_preset("my_sentiment")
     >>> student = teacher.with_layers([1, 3, 5])
-    >>> distiller = keras_bert.BertDistiller(student, teacher, hidden_weight=1.0)
+    >>> distiller = keras_bert.BertDistiller(student, teacher, hidden_weight=10.0)
     >>> distiller.fit(["a fine film", "a bore", "so it goes"], ["positive", "negative", None], epochs=3)
     >>> student.save_to_preset("my_small_sentiment")
 

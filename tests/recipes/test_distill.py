@@ -119,7 +119,7 @@ def parse(*flags):
 def test_the_student_is_what_the_flags_say(data):
     teacher = keras_bert.BertClassifier.from_preset(data.teacher)
     found = recipe.build_distiller(parse(), teacher)
-    assert len(found.student.encoder.blocks) == 1 and found.hidden_weight == 1.0
+    assert len(found.student.encoder.blocks) == 1 and found.hidden_weight == 10.0
     np.testing.assert_array_equal(
         found.student.encoder.blocks[0].query.kernel, teacher.encoder.blocks[1].query.kernel
     )
