@@ -124,9 +124,14 @@ def test_a_loss_of_the_user_is_of_logits():
 
 @pytest.fixture(scope="module")
 def chooser():
-    chooser = make_chooser()
+    chooser = make_chooser(num_layers=1)
     chooser.compile(run_eagerly=True)
     return chooser
+
+
+@pytest.fixture(scope="module")
+def scores(chooser):
+    return scores_of(chooser, EXAMPLES)
 
 
 FORMS = {
@@ -140,10 +145,9 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_input_gives_the_same_numbers(chooser, form):
+def test_every_form_of_input_gives_the_same_numbers(chooser, scores, form):
     x, y = FORMS[form]
-    scores = scores_of(chooser, EXAMPLES)
-    loss, accuracy = chooser.evaluate(x, y, batch_size=2, verbose=0)
+    loss, accuracy = chooser.evaluate(x, y, batch_size=3, verbose=0)
     assert loss == pytest.approx(-np.log(scores[np.arange(5), ANSWERS]).mean(), rel=1e-5)
     assert accuracy == pytest.approx((scores.argmax(axis=1) == ANSWERS).mean())
     inputs = [x.map(lambda x, _: x), x] if isinstance(x, tf.data.Dataset) else [x]
@@ -152,20 +156,20 @@ def test_every_form_of_input_gives_the_same_numbers(chooser, form):
 
 
 def test_predictions_are_in_order_over_batches_and_portions(chooser, monkeypatch):
-    texts = ([f"{'a ' * (i * 5 % 11)}b" for i in range(20)], ["c"] * 20, [["d", "e " * (i % 4)] for i in range(20)])
+    texts = ([f"{'a ' * (i * 5 % 11)}b" for i in range(9)], ["c"] * 9, [["d", "e " * (i % 4)] for i in range(9)])
     expected = scores_of(chooser, texts)
-    for portion in (16384, 7):
+    assert len(np.unique(expected[:, 0].round(5))) > 5
+    for portion, batch_size in ((16384, None), (16384, 4), (7, 4)):
         monkeypatch.setattr(token_budget, "_PORTION", portion)
-        for batch_size in (None, 3):
-            found = chooser.predict(texts, batch_size=batch_size, verbose=0)
-            np.testing.assert_allclose(found, expected, atol=1e-6)
+        found = chooser.predict(texts, batch_size=batch_size, verbose=0)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
     assert chooser.predict(([], [], []), verbose=0).shape == (0, 0)
 
 
-def test_without_questions_a_choice_stands_alone(chooser):
+def test_without_questions_a_choice_stands_alone(chooser, scores):
     found = chooser.predict((CONTEXTS, CHOICES), verbose=0)
     np.testing.assert_allclose(found, scores_of(chooser, (CONTEXTS, [""] * 5, CHOICES)), atol=1e-6)
-    assert np.abs(found - scores_of(chooser, EXAMPLES)).max() > 0.01
+    assert np.abs(found - scores).max() > 0.01
 
 
 def made_up(count, seed=3):
@@ -179,13 +183,13 @@ def made_up(count, seed=3):
 
 def test_it_learns_and_is_saved_and_loaded(tmp_path):
     chooser = make_chooser(num_layers=1)
-    (contexts, questions, choices), places = made_up(160)
-    answers = [row[place] for row, place in zip(choices, places, strict=True)]
-    chooser.compile(learning_rate=2e-2)
-    x = (contexts, questions, choices)
+    x, places = made_up(128)
+    answers = [row[place] for row, place in zip(x[2], places, strict=True)]
+    chooser.compile(learning_rate=2e-2, run_eagerly=True)
     history = chooser.fit(x, answers, epochs=12, batch_size=16, verbose=0, validation_split=0.25).history
+    print(history["val_accuracy"])
     assert history["val_accuracy"][-1] > 0.9 > 0.6 > history["val_accuracy"][0]
-    scores = chooser.predict(x, verbose=0)
+    inputs = ready(chooser)
     chooser.save_to_preset(tmp_path / "preset")
     chooser.save(tmp_path / "chooser.keras")
     for again in (
@@ -193,7 +197,8 @@ def test_it_learns_and_is_saved_and_loaded(tmp_path):
         keras.models.load_model(tmp_path / "chooser.keras"),
     ):
         assert again.head_config() == chooser.head_config()
-        np.testing.assert_array_equal(again.predict(x, verbose=0), scores)
+        assert again.preprocessor.get_config() == chooser.preprocessor.get_config()
+        np.testing.assert_array_equal(logits_of(again, inputs), logits_of(chooser, inputs))
 
 
 @pytest.mark.slow
@@ -223,12 +228,12 @@ def test_a_part_of_it_trains_and_tokens_are_added():
         adapt(model)
         model.compile(optimizer=keras.optimizers.Adam(0.1), run_eagerly=True)
         before = {v.path: v.numpy() for v in model.encoder.non_trainable_variables}
-        scores = model.predict(SHORT, verbose=0)
-        model.fit(SHORT, [2, 0, 1], verbose=0)
+        logits = logits_of(model, inputs)
+        model.fit(inputs, [2, 0, 1], verbose=0)
         assert len(before) > 15
         for variable in model.encoder.non_trainable_variables:
             np.testing.assert_array_equal(variable, before[variable.path])
-        assert np.abs(model.predict(SHORT, verbose=0) - scores).max() > 1e-3
+        assert np.abs(logits_of(model, inputs) - logits).max() > 1e-3
 
 
 @pytest.mark.parametrize("task", ["single_label", "regression"])
@@ -303,11 +308,12 @@ def test_texts_that_are_no_utf_8_are_answered(chooser):
     texts = (ODD, ODD[::-1], [[text, b"\xff", "a"] for text in ODD])
     scores = chooser.predict(texts, verbose=0)
     assert np.isfinite(scores).all()
-    np.testing.assert_allclose(scores, scores_of(chooser, texts), atol=1e-6)
-    serve = tf.function(chooser.answers, input_signature=[tf.TensorSpec([None], tf.string)] * 2
-                        + [tf.TensorSpec([None, None], tf.string)], autograph=False)  # fmt: skip
-    found = serve(*(tf.constant(part) for part in texts))
-    np.testing.assert_allclose(found["probabilities"], scores, atol=1e-5)
+    found = chooser.answers(*(tf.constant(part) for part in texts))
+    np.testing.assert_allclose(found["probabilities"], scores, atol=1e-6)
+    assert found["answer"].numpy().tolist() == [
+        row[choice].encode() if isinstance(row[choice], str) else row[choice]
+        for row, choice in zip(texts[2], found["choice"], strict=True)
+    ]
 
 
 REFUSED = {
@@ -346,4 +352,4 @@ def test_settings_that_do_not_fit_are_refused(chooser, tmp_path):
             use()
     with pytest.raises(ValueError, match="An export from strings needs a preprocessor"):
         bare.export(tmp_path / "1")
-    np.testing.assert_array_equal(bare(ready(chooser)), chooser(ready(chooser)))
+    np.testing.assert_array_equal(bare(ready(chooser)), make_chooser()(ready(chooser)))

@@ -83,6 +83,14 @@ def test_a_classifier_of_tokens_is_no_classifier_of_texts(model, tmp_path):
     assert set(config["head"]) == {"labels", "dropout"}
 
 
+def test_a_model_of_choices_keeps_its_dropout(model, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    transformers.BertForMultipleChoice(model.config).save_pretrained(tmp_path)
+    config, _, weights = read_preset(tmp_path)
+    assert (config["task"], config["head"]) == ("multiple_choice", {"dropout": 0.4})
+    assert weights["classifier.weight"].shape == (1, 12)
+
+
 def _make_old(preset, prefix, dtype):
     """Turns a preset into a file as transformers 2 to 4 wrote it."""
     tensors = {}

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.choosers import EXAMPLES, ODD, make_chooser
 from tests.classifiers import TEXTS, make_classifier
 from tests.embedders import make_embedder
 from tests.labelers import CONTEXTS, ODD_CONTEXTS, QUESTIONS, make_labeler
@@ -122,3 +123,18 @@ def test_the_oldest_server_embeds_texts(old_python, root, tmp_path, pooling):
         assert set(found) == {"embedding"}
         expected = embedder.predict(texts, verbose=0)
         np.testing.assert_allclose(np.reshape(found["embedding"], expected.shape), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_the_oldest_server_chooses(old_python, root, tmp_path):
+    chooser = make_chooser()
+    chooser.export(tmp_path / "1")
+    odd = [text for text in ODD if isinstance(text, str)]
+    groups = [EXAMPLES, tuple(part[:1] for part in EXAMPLES), (odd, odd[::-1], [[text, "a b", ""] for text in odd])]
+    questions = [dict(zip(("context", "question", "choices"), group, strict=True)) for group in groups]
+    for group, found in zip(groups, ask(old_python, root, tmp_path, questions), strict=True):
+        scores = chooser.predict(group, verbose=0)
+        np.testing.assert_allclose(found["probabilities"], scores, atol=1e-4)
+        assert found["choice"] == np.argmax(found["probabilities"], axis=1).tolist()
+        assert found["answer"] == [row[choice] for row, choice in zip(group[2], found["choice"], strict=True)]
+        print(f"{len(scores)} questions: differs by {np.abs(found['probabilities'] - scores).max():.1e}")

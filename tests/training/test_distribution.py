@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import keras_bert
 from keras_bert.training import strategy
+from tests.choosers import ANSWERS, EXAMPLES, make_chooser
 from tests.classifiers import NAMES, TEXTS, make_classifier
 from tests.embedders import FIRST, SCORES, SECOND, make_embedder
 from tests.labelers import CONTEXTS, QUESTIONS, make_labeler
@@ -95,6 +96,7 @@ def main(preset, cases):
         "spans": (make_labeler, ((QUESTIONS[2:], CONTEXTS[2:]), answers[2:], WEIGHTS[2:])),
         "words": (make_tagger, (WORDS, tags, WEIGHTS[: len(WORDS)])),
         "masks": (make_masked_lm, (MASKED_TEXTS, None, None)),
+        "choices": (make_chooser, (EXAMPLES, ANSWERS, WEIGHTS[: len(ANSWERS)])),
     }
     for name, (make_head, (x, y, sample_weight)) in heads.items():
         results = []
@@ -138,7 +140,9 @@ def main(preset, cases):
 
 
 def _without_scores(found):
-    """What labelers and taggers say, but for floats."""
+    """What labelers, taggers and choosers say, but for floats."""
+    if isinstance(found, np.ndarray):
+        return found.argmax(axis=1).tolist()
     if isinstance(found, dict):
         return {key: _without_scores(value) for key, value in found.items() if key != "score"}
     return [_without_scores(one) for one in found] if isinstance(found, list) else found
@@ -193,7 +197,7 @@ def test_validation_and_predictions_are_those_of_one_device(differences):
     assert differences["predict"] <= 1e-6
 
 
-@pytest.mark.parametrize("head", ["spans", "words", "masks"])
+@pytest.mark.parametrize("head", ["spans", "words", "masks", "choices"])
 def test_other_heads_train_and_answer_as_on_one_device(differences, head):
     assert {key: value for key, value in differences[head].items() if value > 1e-5} == {}
     assert len(differences[head]) >= 3
