@@ -90,17 +90,17 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def read_texts(args: argparse.Namespace) -> list[str]:
-    """Reads the texts that are embedded; of a table one column."""
+    """Reads the texts that are embedded, of a table one column; white space becomes single spaces, as it is to BERT."""
     source = args.texts or str(SAMPLE)
     if pathlib.Path(source).suffix.lower() != ".txt":
         header = not (args.no_header and args.texts)
         column = args.text_column if args.texts else "text"
-        return [str(text) for (text,) in read_columns(source, [column], header=header)]
+        return [" ".join(str(text).split()) for (text,) in read_columns(source, [column], header=header)]
     try:
         lines = pathlib.Path(source).read_bytes().decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"A data file must be UTF-8. Received: {error} in {source!r}. Convert it.") from error
-    texts = [line.strip() for line in lines if line.strip()]
+    texts = [" ".join(line.split()) for line in lines if line.strip()]
     if not texts:
         raise ValueError(f"A data file must hold at least one text. Received: {source!r}, which is empty.")
     return texts
@@ -176,8 +176,7 @@ def write_index(output: pathlib.Path, embedder, texts: list[str], embeddings: np
     with keras_bert.presets.atomic_file(output / "embeddings.npy") as new, open(new, "wb") as file:
         np.save(file, embeddings)
     with keras_bert.presets.atomic_file(output / "texts.txt") as new:
-        # White space becomes single spaces, so that a line stays a line.
-        new.write_text("".join(" ".join(text.split()) + "\n" for text in texts), encoding="utf-8", newline="\n")
+        new.write_text("".join(text + "\n" for text in texts), encoding="utf-8", newline="\n")
 
 
 def read_index(args: argparse.Namespace) -> tuple:

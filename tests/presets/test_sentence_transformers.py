@@ -17,7 +17,11 @@ def theirs(sentence_transformers, folder):
     return sentence_transformers.SentenceTransformer(str(folder), device="cpu")
 
 
-@pytest.mark.parametrize(("pooling", "normalize"), [("mean", True), ("mean", False), ("cls", True), ("max", False)])
+def kinds(fast, *slow):
+    return [fast, *(pytest.param(*kind, marks=pytest.mark.slow) for kind in slow)]
+
+
+@pytest.mark.parametrize(("pooling", "normalize"), kinds(("mean", True), ("cls", True), ("max", False)))
 def test_what_is_saved_gives_the_same_embeddings_there(tmp_path, pooling, normalize):
     sentence_transformers = pytest.importorskip("sentence_transformers")
     embedder = make_embedder(pooling, normalize)
@@ -29,7 +33,7 @@ def test_what_is_saved_gives_the_same_embeddings_there(tmp_path, pooling, normal
     np.testing.assert_allclose(np.linalg.norm(expected, axis=1).std(), 0, atol=1e-6 if normalize else 1)
 
 
-@pytest.mark.parametrize(("pooling", "normalize"), [("mean", True), ("cls", False), ("max", True)])
+@pytest.mark.parametrize(("pooling", "normalize"), kinds(("cls", False), ("mean", True), ("max", True)))
 def test_what_is_saved_there_is_loaded(tmp_path, caplog, pooling, normalize):
     sentence_transformers = pytest.importorskip("sentence_transformers")
     modules = pytest.importorskip("sentence_transformers.sentence_transformer.modules")

@@ -48,7 +48,7 @@ def test_texts_are_embedded_and_searched_again(preset, tmp_path, capsys):
         assert f"{one['score']:.3f}  {one['text']}" in printed
 
 
-@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize("scored", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_it_trains_on_pairs_first(preset, tmp_path, scored):
     columns = (FIRST * 2, SECOND * 2, *([[5 * score for score in SCORES] * 2] if scored else []))
     train = table(tmp_path / "train.tsv", ["first", "second", "score"][: len(columns)], *columns)

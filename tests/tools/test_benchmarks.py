@@ -185,6 +185,7 @@ def test_answers_are_timed_in_both_libraries(tool, data, model, results, task):
     assert all(part["texts_per_second"] > 0 for part in summary["peers"].values())
 
 
+@pytest.mark.slow
 def test_embeddings_are_alike_in_both_libraries(tool, data, model, results):
     pytest.importorskip("torch")
     pytest.importorskip("sentence_transformers")
