@@ -168,6 +168,9 @@ class BertMultipleChoice(Task):
     ) -> "BertMultipleChoice":
         """Builds a model from a preset: one with such a head goes on as it was, any other gets a new one.
 
+        The head of a regression goes on too: what scores pairs of texts, how much they have to do with each other for
+        example, scores choices, and a small data set does not teach that from nothing.
+
         Args:
             preset: str or path. A directory, a packaged name, `hf://owner/repo`, `kaggle://...` or a KerasHub name.
             load_weights: bool, default True. `False` gives the architecture with random weights.
@@ -191,7 +194,8 @@ class BertMultipleChoice(Task):
         head = {} if is_new else dict(config["head"])
         model = cls(encoder, preprocessor, **(head if dropout is None else {**head, "dropout": dropout}))
         if weights is not None:
-            if is_new:  # a head of classes has the same name
+            scores_pairs = config.get("task") == "classifier" and config["head"].get("task") == "regression"
+            if is_new and not scores_pairs:  # a head of classes has the same name
                 weights = {name: value for name, value in weights.items() if not name.startswith("classifier.")}
             assign_weights(model.named_weights(), weights, optional=("pooler.", "classifier."))
         return model

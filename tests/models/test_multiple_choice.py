@@ -237,13 +237,17 @@ def test_a_part_of_it_trains_and_tokens_are_added():
 
 
 @pytest.mark.parametrize("task", ["single_label", "regression"])
-def test_a_head_of_classes_is_no_head_of_choices(tmp_path, caplog, task):
+def test_a_head_of_classes_is_no_head_of_choices_but_a_score_is(tmp_path, caplog, task):
     labels = None if task == "regression" else ("no", "yes")
     classifier = make_classifier(labels, task)
     classifier.save_to_preset(tmp_path / "classes")
     with caplog.at_level("WARNING", "keras_bert"):
         chooser = keras_bert.BertMultipleChoice.from_preset(tmp_path / "classes", dropout=0.5)
-    assert ["new and random" in message for message in caplog.messages] == [True]
+    goes_on = task == "regression"
+    assert ["new and random" in message for message in caplog.messages] == ([] if goes_on else [True])
+    if goes_on:
+        for one, other in zip(chooser.scores_layer.get_weights(), classifier.logits_layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
     assert (chooser.dropout, chooser.encoder.arguments["dropout"]) == (0.5, 0.5)
     inputs = chooser.preprocessor(["a fine film"])
     expected = classifier.encoder(inputs)["pooled_output"]
