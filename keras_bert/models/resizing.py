@@ -87,6 +87,6 @@ def chosen_layers(layers: int | Sequence[int], count: int) -> list[int]:
     if not layers or not all(isinstance(layer, numbers.Integral) and 0 <= layer < count for layer in layers):
         raise ValueError(
             f"`layers` must be at most {count}, how many there are, or numbers from 0 to {count - 1}. "
-            f"Received: {received}. Use {chosen_layers(max(1, count // 2), count)}, for example."
+            f"Received: {received!r}. Use {chosen_layers(max(1, count // 2), count)}, for example."
         )
     return layers
