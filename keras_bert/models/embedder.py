@@ -45,10 +45,10 @@ class BertEmbedder(Comparison, PairTraining):
         ValueError: for settings that do not fit together.
 
     Example:
-    >>> embedder = keras_bert.BertEmbedder.from_preset(preset)
+    >>> embedder = keras_bert.BertEmbedder.from_preset("hf://sentence-transformers/all-MiniLM-L6-v2")
     >>> embeddings = embedder.predict(["A man plays a guitar.", "Stocks fell today."])
     >>> embedder.search(["music"], embeddings, top_k=1)
-    [[{'index': 0, 'score': 0.43}]]
+    [[{'index': 0, 'score': 0.32}]]
     >>> embedder.fit((["How old are you?"], ["What is your age?"]), epochs=1)
     >>> embedder.export("serving/embeddings/1")
 
