@@ -169,5 +169,5 @@ def test_a_real_model_ranks_real_pairs_alike(shared_models, shared_data):
         a, b = (embed(list(side)) for side in sides)
         found[name] = float(stats.spearmanr((a * b).sum(axis=1), scores)[0])
     print(f"Spearman of {len(scores)} pairs: {found}")
-    assert len(scores) == 13278
+    assert len(scores) == 12092  # SOURCE.md's 13,278 less the 1,186 of 2016, which are kept apart
     assert round(found["ours"], 4) == round(found["theirs"], 4) > 0.7
