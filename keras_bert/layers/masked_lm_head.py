@@ -54,9 +54,11 @@ class MaskedLMHead(keras.layers.Layer):
         self.bias = self.add_weight((self.token_embedding.input_dim,), "zeros", name="bias")
 
     def call(self, hidden):
-        logits = self.token_embedding(self.norm(self.dense(hidden)), reverse=True)
+        # Keras' own way back keeps the table in float32: under mixed precision the largest product of all.
+        table = ops.cast(self.token_embedding.embeddings, self.compute_dtype)
+        logits = ops.matmul(self.norm(self.dense(hidden)), ops.transpose(table))
         # In float32 also under mixed precision: the loss is a difference of large numbers.
-        return ops.cast(logits, "float32") + ops.cast(self.bias, "float32")
+        return ops.add(ops.cast(logits, "float32"), ops.cast(self.bias, "float32"))
 
     def compute_output_spec(self, hidden):
         return keras.KerasTensor((*hidden.shape[:-1], self.token_embedding.input_dim), "float32")
