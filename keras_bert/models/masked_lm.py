@@ -6,7 +6,7 @@ import os
 import keras
 
 from keras_bert.layers.pooler import SplitPositions
-from keras_bert.metrics.vocabulary import VocabularyAccuracy
+from keras_bert.metrics.vocabulary import VocabularyAccuracy, VocabularyCrossentropy
 from keras_bert.models.encoder import BertEncoder
 from keras_bert.models.masked_prediction import MaskedPrediction
 from keras_bert.models.positions import hidden_at, masked_lm_head
@@ -93,7 +93,7 @@ class BertMaskedLM(MaskedPrediction):
 
     def default_losses(self):
         """The mean over the hidden tokens."""
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="mean_with_sample_weight")
+        return VocabularyCrossentropy()
 
     def default_metrics(self):
         """None that leaves the weights of the predictions out."""

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_bert.data.steps import with_known_steps
 from keras_bert.layers.pooler import SplitPositions
-from keras_bert.metrics.vocabulary import VocabularyAccuracy
+from keras_bert.metrics.vocabulary import VocabularyAccuracy, VocabularyCrossentropy
 from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
 from keras_bert.models.encoder import BertEncoder
@@ -96,12 +96,7 @@ class BertPretrainer(Adaptation, Saving, CompiledTask):
 
     def default_losses(self):
         """Of each head the mean over the predictions that count."""
-        return {
-            name: keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True, reduction="mean_with_sample_weight"
-            )
-            for name in self.output
-        }
+        return {name: VocabularyCrossentropy() for name in self.output}
 
     def default_metrics(self):
         """None that leaves the weights of the predictions out."""
