@@ -153,10 +153,7 @@ class ExactStepModel(keras.Model):
         for name, tracker in self.loss_trackers.items():
             tracker.update_state(values[name], sample_weight=_term_weights(weights, name, _is_real(x)))
         if not self.jit_compile:  # XLA knows no number of rows that depends on the data
-            is_real = _is_real(x)
-            y, y_pred, weights = tf.nest.map_structure(
-                lambda t: tf.boolean_mask(t, is_real), (y, y_pred, weights)
-            )
+            y, y_pred, weights = _real_rows((y, y_pred, weights), _is_real(x))
         self.compute_metrics(x, y, y_pred, weights)
 
     def _logs(self, share, counts):
@@ -191,6 +188,14 @@ def _with_weights(data):
 def _is_real(x):
     mask = x["padding_mask"]  # (B, T), or more dimensions where an example has several rows
     return tf.reduce_any(mask != 0, axis=tuple(range(1, len(mask.shape))))
+
+
+def _real_rows(data, is_real):
+    def chosen():
+        return tf.nest.map_structure(lambda t: tf.boolean_mask(t, is_real), data)
+
+    # Most batches are real as a whole: no copy of a whole vocabulary's logits for them.
+    return tf.cond(tf.reduce_all(is_real), lambda: tf.nest.map_structure(tf.convert_to_tensor, data), chosen)
 
 
 def _term_weights(weights, name, is_real):
