@@ -23,8 +23,8 @@ ROOMS = {
     "keras_bert.serving": {"text"},
     "keras_bert.metrics": set(),
 }
-# The shared mechanism of the public names.
-OPEN_TO_ALL = {"keras_bert._lazy"}
+# The shared mechanism of the public names, and the version.
+OPEN_TO_ALL = {"keras_bert._lazy", "keras_bert.__version__"}
 
 # What pip brings with keras_bert (setup.py); some rooms may use less of it.
 RUNTIME = {
@@ -35,6 +35,8 @@ THIRD_PARTY = {
     "keras_bert.layers": {"keras", "tensorflow"},
     "keras_bert.training": {"keras", "tensorflow"},
     "keras_bert.metrics": {"numpy", "keras"},
+    # The extra `serving`; without it an export holds no warm-up requests.
+    "keras_bert.serving": RUNTIME | {"tensorflow_serving"},
 }
 # Runs where TensorFlow is not installed, so TensorFlow is imported inside functions if at all.
 WITHOUT_TENSORFLOW = (

@@ -17,6 +17,7 @@ from keras_bert.models.saving import preset_parts
 from keras_bert.models.task import Task
 from keras_bert.models.weights import assign_weights, dense_weights
 from keras_bert.serving.answers import label_answers, label_scores
+from keras_bert.serving.signatures import example_signatures
 from keras_bert.text.preprocessor import BertPreprocessor, check_fits
 from keras_bert.text.token_places import token_places
 
@@ -169,6 +170,12 @@ class BertClassifier(Task):
     def answers(self, *texts) -> dict:
         """Turns one or two string tensors `(B,)` into the answers that `label_answers` describes, in the graph."""
         return label_answers(self(self.preprocessor(texts), training=False), self.labels, self.task)
+
+    def signatures(self) -> dict:
+        """Lists the ways to ask an export: beside strings also TF Serving's classify, or regress."""
+        found = super().signatures()
+        serving = found["serving_default"]
+        return found | example_signatures(serving.answer, serving.inputs, self.labels, self.task)
 
     def head_config(self) -> dict:
         """Gives the arguments beside encoder and preprocessor."""

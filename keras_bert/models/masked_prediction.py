@@ -3,6 +3,7 @@
 import functools
 import itertools
 import os
+import types
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from keras_bert.data.masked_texts import check_masks, mask_batches, read_masks, 
 from keras_bert.data.token_budget import portions
 from keras_bert.models.masked_training import MaskedTraining, are_texts
 from keras_bert.models.row_parts import compute_in_parts
+from keras_bert.serving.examples import MASKED_EXAMPLES
 from keras_bert.serving.mask_answers import best_tokens, filled_texts, mask_answers, token_log_probabilities
 from keras_bert.text.masking import chosen_positions
 from keras_bert.text.preprocessor import BertPreprocessor
@@ -24,6 +26,8 @@ _MASKS = 256
 
 class MaskedPrediction(MaskedTraining):
     """Base of `BertMaskedLM`: strings in `predict`, `pseudo_perplexity` and `export`. Not made by users."""
+
+    examples = types.MappingProxyType(MASKED_EXAMPLES)
 
     def predict(self, x, batch_size: int | None = None, verbose="auto", top_k: int = 5, **kwargs):
         """Fills the masks of texts, in order.

@@ -107,12 +107,6 @@ class SpanPrediction(WindowedTask):
 
     def answers(self, questions, contexts, n_best: int = 1) -> dict:
         """Turns two string tensors `(B,)` into the answers that `span_answers` describes, in the graph."""
-        fits = tf.debugging.Assert(
-            tf.equal(tf.size(questions), tf.size(contexts)),
-            ["`question` and `context` must have as many texts. Received:", tf.size(questions), tf.size(contexts)],
-        )
-        with tf.control_dependencies([fits]):
-            contexts = tf.identity(contexts)
         windows = self.windows(questions, contexts, "longest")
         return self._decode(contexts, windows, **self.window_outputs(windows.inputs), n_best=n_best)
 

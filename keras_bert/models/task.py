@@ -1,8 +1,5 @@
 """What all task models share: strings in `fit`, `predict` and `export`, and the one train step."""
 
-import functools
-import os
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -13,16 +10,15 @@ from keras_bert.data.steps import check_ends, with_known_steps
 from keras_bert.data.token_budget import portions, prediction_batches
 from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
+from keras_bert.models.exporting import Exporting
 from keras_bert.models.saving import Saving
-from keras_bert.presets.atomic import atomic_directory
-from keras_bert.serving.saved_model import is_of_saved_model, write_saved_model
 
 
-class Task(Adaptation, Saving, CompiledTask):
+class Task(Adaptation, Saving, Exporting, CompiledTask):
     """Base of the task models; a task adds its graph, its losses, its labels and the decoding of its answers.
 
     Not made by users. A task calls `start(encoder, preprocessor)` after `super().__init__`, and defines
-    `default_losses`, `default_metrics`, `encode_labels`, `answers`, and what `Saving` needs.
+    `default_losses`, `default_metrics`, `encode_labels`, and what `Saving` and `Exporting` need.
     """
 
     def start(self, encoder, preprocessor) -> None:
@@ -158,24 +154,6 @@ class Task(Adaptation, Saving, CompiledTask):
     def predict_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return self.activate(self(x, training=False))
-
-    def export(self, path: str | os.PathLike, **options) -> None:
-        """Writes a SavedModel that takes raw strings and gives readable answers, whole or not at all.
-
-        Padding is not computed in it. It holds only operations that every TF Serving since 2.12 knows.
-
-        Args:
-            path: str or path of the directory, "serving/sentiment/1" for example.
-            **options: the task's, of its answers.
-
-        Raises:
-            ValueError: the model has no preprocessor, or an operation that older servers do not know.
-        """
-        if self.preprocessor is None:
-            raise ValueError("An export from strings needs a preprocessor. Received: a model without.")
-        with atomic_directory(path, replaceable=is_of_saved_model) as directory:
-            answers = functools.partial(self.answers, **options)
-            write_saved_model(directory, answers, self.answer_inputs(), [v.value for v in self.variables])
 
     def check_reads_texts(self, batch_size: int | None = None) -> None:
         """Refuses texts for a model without a preprocessor, and sizes of batches that there are not."""

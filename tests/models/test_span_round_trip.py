@@ -10,6 +10,7 @@ import tensorflow as tf
 import keras_bert
 from keras_bert.data.span_windows import span_positions
 from keras_bert.serving.saved_model import write_saved_model
+from keras_bert.serving.signatures import Signature
 
 SETS = {
     "squad_1_1": ("squad/dev-v1.1.rebuilt.json.xz", "bert-base-uncased-vocab.txt", True),
@@ -63,7 +64,8 @@ def test_every_answer_comes_back(name, shared_data, tmp_path, capsys):
     labeler = make_labeler(shared_data / "bert_vocab" / vocabulary, lowercase)
     names = ("question", "context", "place")
     variables = [v.value for v in labeler.variables]
-    write_saved_model(tmp_path / "1", oracle_answers(labeler), names, variables)
+    signatures = {"serving_default": Signature(oracle_answers(labeler), names)}
+    write_saved_model(tmp_path / "1", signatures, variables)
     serve = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
     eager, causes = oracle_answers(labeler), collections.Counter()
     for low in range(0, len(examples), 128):

@@ -86,11 +86,11 @@ def test_a_signature_takes_lists_of_texts_by_name(answers, name, inputs):
     assert answers[name][-1]["scalar"] != "answered"
 
 
-def test_an_export_is_one_serving_signature_and_no_python(exported):
+def test_an_export_is_signatures_and_no_python(exported):
     found = {
         path.relative_to(exported / "single_label" / "1").as_posix()
         for path in exported.rglob("single_label/1/**/*")
     }
     assert {"saved_model.pb", "variables/variables.index"} <= found
     assert "keras_metadata.pb" not in found
-    assert list(tf.saved_model.load(exported / "single_label" / "1").signatures) == ["serving_default"]
+    assert list(tf.saved_model.load(exported / "single_label" / "1").signatures) == ["serving_default", "classify"]

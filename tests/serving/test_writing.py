@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_bert.serving import operations
 from keras_bert.serving.saved_model import write_saved_model
+from keras_bert.serving.signatures import Signature
 from tests.classifiers import TEXTS, make_classifier, scores_of
 
 
@@ -38,7 +39,7 @@ def small_model(tmp_path):
     def write(value, answer=lambda texts: {"value": variable + 0.0}):
         variable.assign(value)
         (tmp_path / "new").mkdir()
-        write_saved_model(tmp_path / "new", answer, ["text"], [variable])
+        write_saved_model(tmp_path / "new", {"serving_default": Signature(answer, ["text"])}, [variable])
         return tf.saved_model.load(tmp_path / "new").signatures["serving_default"](text=tf.constant(["a"]))
 
     return write

@@ -1,0 +1,84 @@
+"""What an operator wants to know of an export without reading Python."""
+
+import hashlib
+import json
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from keras_bert import __version__
+
+CARD = "model_card.json"
+
+
+def write_model_card(
+    directory: pathlib.Path, functions: dict, examples: dict, weights: dict, description: dict
+) -> None:
+    """Writes `model_card.json`: what the model is, what made it, how it is asked, and what it should answer.
+
+    Args:
+        directory: path of the SavedModel.
+        functions: dict of signature name to concrete function.
+        examples: dict of input name to texts, which `serving_default` is asked.
+        weights: dict of name to array. Their checksum is written.
+        description: dict. What the task says of itself: labels, metrics and the like.
+    """
+    serving = functions["serving_default"]
+    names = serving.structured_input_signature[1] or {x.name: x for x in serving.structured_input_signature[0]}
+    asked = {name: examples[name] for name in names}
+    answered = serving(*(tf.constant(texts) for texts in asked.values()))
+    card = {
+        "format_version": 1,
+        **description,
+        "weights_sha256": weights_sha256(weights),
+        "made_by": {
+            "keras_bert": __version__,
+            "tensorflow": tf.__version__,
+            "tensorflow_text": tf_text.__version__,
+            "keras": keras.__version__,
+        },
+        "oldest_server": "2.12",
+        "signatures": {name: _described(function) for name, function in functions.items()},
+        "examples": [
+            {
+                "signature": "serving_default",
+                "inputs": asked,
+                "outputs": {name: plain(x.numpy().tolist()) for name, x in answered.items()},
+            }
+        ],
+    }
+    content = json.dumps(card, ensure_ascii=False, indent=1)
+    (directory / CARD).write_text(content + "\n", encoding="utf-8")
+
+
+def weights_sha256(weights: dict) -> str:
+    """Gives the checksum of weights: of names, shapes and values, in the order of the names."""
+    checksum = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name])
+        checksum.update(f"{name} {array.dtype} {array.shape}".encode())
+        checksum.update(array.data)
+    return checksum.hexdigest()
+
+
+def plain(values):
+    """Turns the strings of nested lists into text; bytes that are no UTF-8 become U+FFFD."""
+    if isinstance(values, list):
+        return [plain(value) for value in values]
+    return values.decode("utf-8", "replace") if isinstance(values, bytes) else values
+
+
+def _described(function):
+    args, kwargs = function.structured_input_signature
+    specs = kwargs or {spec.name: spec for spec in args}
+    sides = {"inputs": specs, "outputs": function.structured_outputs}
+    return {
+        side: {
+            name: {"dtype": part.dtype.name, "shape": [-1 if size is None else size for size in part.shape]}
+            for name, part in parts.items()
+        }
+        for side, parts in sides.items()
+    }
