@@ -4,7 +4,7 @@ import os
 
 import tensorflow as tf
 
-from keras_bert.serving.operations import unknown_operations
+from keras_bert.serving.operations import read_graph, unknown_operations
 from keras_bert.serving.signatures import Signature
 
 _FILES = ("saved_model.pb", "fingerprint.pb", "variables", "assets", "assets.extra", "model_card.json")
@@ -40,13 +40,13 @@ def write_saved_model(directory: str | os.PathLike, signatures: dict[str, Signat
     # What a SavedModel tracks it restores; the Python objects behind the functions stay here.
     module.variables_ = list(variables)
     functions = {name: signature.function().get_concrete_function() for name, signature in signatures.items()}
-    unknown = sorted({op for function in functions.values() for op in unknown_operations(function.graph)})
+    tf.saved_model.save(module, os.fspath(directory), signatures=functions)
+    unknown = unknown_operations(read_graph(directory))
     if unknown:
         raise ValueError(
             "An export must hold only operations that TF Serving knows since 2.12 (TF-Text 2.12.1). "
             f"Received: {', '.join(unknown)}. Rewrite what makes them, or serve from Python."
         )
-    tf.saved_model.save(module, os.fspath(directory), signatures=functions)
     methods = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(os.fspath(directory))
     for name, signature in signatures.items():
         methods.replace_method_name(signature_key=name, method_name=f"tensorflow/serving/{signature.method}")

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_text as tf_text
 
 from keras_bert.serving import operations
 from keras_bert.serving.saved_model import write_saved_model
@@ -64,9 +65,13 @@ def test_a_failed_export_leaves_the_old_one_and_nothing_else(tmp_path, monkeypat
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def forget(monkeypatch, *names):
+    known = {name: of for name, of in operations.server_operations().items() if name not in names}
+    monkeypatch.setattr(operations, "server_operations", lambda server: known)
+
+
 def test_an_operation_that_old_servers_do_not_know_is_named(tmp_path, monkeypatch):
-    known = operations.server_operations() - {"Softmax", "Tanh"}
-    monkeypatch.setattr(operations, "server_operations", lambda: known)
+    forget(monkeypatch, "Softmax", "Tanh")
     with pytest.raises(
         ValueError, match=r"knows since 2.12.*Received: Softmax, Tanh. Rewrite what makes them"
     ):
@@ -77,15 +82,40 @@ def test_an_operation_that_old_servers_do_not_know_is_named(tmp_path, monkeypatc
 def test_operations_are_found_in_inner_functions(monkeypatch):
     @tf.function(input_signature=[tf.TensorSpec([None])])
     def graph(x):
-        return tf.cond(tf.size(x) > 1, lambda: tf.map_fn(tf.math.erfinv, x), lambda: tf.math.betainc(x, x, x))
+        return tf.cond(tf.size(x) > 1, lambda: tf.math.erfinv(x), lambda: tf.math.betainc(x, x, x))
 
-    graph = graph.get_concrete_function().graph
+    graph = graph.get_concrete_function().graph.as_graph_def()
     assert operations.unknown_operations(graph) == []
-    known = operations.server_operations() - {"Erfinv", "Betainc"}
-    monkeypatch.setattr(operations, "server_operations", lambda: known)
+    forget(monkeypatch, "Erfinv", "Betainc")
     assert operations.unknown_operations(graph) == ["Betainc", "Erfinv"]
 
 
+def test_an_attribute_that_old_servers_do_not_know_is_named():
+    node = tf.compat.v1.NodeDef(op="Relu")
+    node.attr["T"].type = tf.float32.as_datatype_enum
+    node.attr["_note"].b = True
+    graph = tf.compat.v1.GraphDef(node=[node])
+    assert operations.unknown_operations(graph) == []
+    node.attr["leak"].f = 0.5
+    assert operations.unknown_operations(tf.compat.v1.GraphDef(node=[node])) == ["Relu.leak"]
+
+
+def test_a_packer_that_old_servers_do_not_know_is_refused_by_name(tmp_path):
+    """KerasHub's packs pairs with it: its exports do not load before 2.20."""
+
+    def answer(texts):
+        values = tf.RaggedTensor.from_row_lengths(tf.strings.length(texts), tf.ones_like(texts, tf.int64))
+        trimmed = tf_text.RoundRobinTrimmer(5).trim([values, values])
+        return {"value": trimmed[0].to_tensor()}
+
+    (tmp_path / "new").mkdir()
+    with pytest.raises(ValueError, match=r"Received: TFText>RoundRobinTrim. Rewrite"):
+        write_saved_model(tmp_path / "new", {"serving_default": Signature(answer, ["text"])}, [])
+    assert operations.unknown_operations(operations.read_graph(tmp_path / "new"), "2.20") == []
+
+
 def test_the_old_servers_lack_what_is_newer_than_they_are():
-    assert len(operations.server_operations()) > 1000
-    assert "TFText>RoundRobinTrim" not in operations.server_operations()
+    old, new = (operations.server_operations(server) for server in operations.SERVERS)
+    assert len(old) > 1000
+    assert "TFText>RoundRobinTrim" in set(new) - set(old)
+    assert old["MatMul"] < new["MatMul"]
