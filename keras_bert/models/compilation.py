@@ -3,9 +3,10 @@
 import keras
 
 from keras_bert.data.inputs import check_counts
+from keras_bert.training.loss_terms import loss_terms
 from keras_bert.training.optimizers import adamw
 from keras_bert.training.schedules import WarmupLinearDecay
-from keras_bert.training.step import ExactStepModel, loss_terms
+from keras_bert.training.step import ExactStepModel
 
 
 class CompiledTask(ExactStepModel):

@@ -10,7 +10,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 # TF Serving from 2.12.0 to 2.19.1 embeds TF-Text 2.12.1, and 2.20.0 TF-Text 2.20.0.
 SERVERS = ("2.12", "2.20")
-# Servers pass over attributes that they do not know, silently (TF 2.12.1): what one means is lost, and this means nothing.
+# Servers pass over attributes that they do not know (seen in 2.12.1): what they mean is lost. This one means nothing.
 _MEANINGLESS = {"VarHandleOp.debug_name"}
 
 

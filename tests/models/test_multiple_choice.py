@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import keras_bert
 from keras_bert.data import token_budget
-from keras_bert.training.step import loss_terms
+from keras_bert.training.loss_terms import loss_terms
 from tests.choosers import ANSWERS, CHOICES, CONTEXTS, EXAMPLES, ODD, QUESTIONS, VOCABULARY, make_chooser
 from tests.classifiers import make_classifier, values_of
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.training.step import LossTerm
+from keras_bert.training.loss_terms import LossTerm
 from tests.classifiers import INDICES, TEXTS, make_classifier, make_preprocessor
 
 LABELS = np.array(INDICES)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_bert.training.step import ExactStepModel, loss_terms
+from keras_bert.training.loss_terms import loss_terms
+from keras_bert.training.step import ExactStepModel
 
 MASK = np.array([[1, 1], [1, 0], [1, 1], [0, 0]])  # the last row only fills the batch up
 Y = {
