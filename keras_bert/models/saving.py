@@ -77,6 +77,21 @@ class Saving:
         """
         return self._on(self.encoder.with_layers(layers), self.preprocessor)
 
+    def with_dtype(self, dtype):
+        """Copies the model into another precision.
+
+        Args:
+            dtype: str or `keras.DTypePolicy`: "bfloat16", which keeps the weights in it too; "mixed_bfloat16", which
+                keeps them in float32; or "float32".
+
+        Returns:
+            A new model of this class with the same weights, rounded where the precision asks for it.
+        """
+        config = {**self.encoder.get_config(), "dtype": keras.dtype_policies.get(dtype)}
+        encoder = type(self.encoder).from_config(config)
+        assign_weights(encoder_weights(encoder), weight_values(encoder_weights(self.encoder)))
+        return self._on(encoder, self.preprocessor, self.frozen_layers())
+
     def _on(self, encoder, preprocessor, frozen=()):
         model = type(self)(encoder, preprocessor, **self.head_config())
         values = weight_values(self.head_weights())

@@ -91,19 +91,20 @@ class SpanPrediction(WindowedTask):
         """Names of the export's inputs."""
         return ("question", "context")
 
-    def export(self, path: str | os.PathLike, n_best: int = 1) -> None:
+    def export(self, path: str | os.PathLike, n_best: int = 1, dtype: str | None = None) -> None:
         """Writes a SavedModel that takes questions and contexts and gives answers, whole or not at all.
 
         Args:
             path: str or path of the directory, "serving/answers/1" for example.
             n_best: int, default 1. Above 1 it also gives so many answers of each context; see `span_answers`.
+            dtype: str, optional. As in `BertClassifier.export`.
 
         Raises:
             ValueError: the model has no preprocessor, an `n_best` below 1, or an operation that older servers do not
                 know.
         """
         check_counts(n_best=n_best)
-        super().export(path, n_best=n_best)
+        super().export(path, dtype, n_best=n_best)
 
     def answers(self, questions, contexts, n_best: int = 1) -> dict:
         """Turns two string tensors `(B,)` into the answers that `span_answers` describes, in the graph."""

@@ -60,8 +60,31 @@ def weights_sha256(weights: dict) -> str:
     for name in sorted(weights):
         array = np.ascontiguousarray(weights[name])
         checksum.update(f"{name} {array.dtype} {array.shape}".encode())
-        checksum.update(array.data)
+        checksum.update(array.view("uint8").data)  # bfloat16 gives no buffer of its own
     return checksum.hexdigest()
+
+
+def differences(answers: dict, others: dict) -> dict:
+    """Tells how far two models' answers to the same are from each other.
+
+    Args:
+        answers: dict of output name to tensor.
+        others: dict, the same of another model.
+
+    Returns:
+        dict: `scores`, the largest difference of numbers; `texts`, the share of texts that are not equal.
+    """
+    scores, texts = [0.0], []
+    for name, ours in answers.items():
+        theirs = others[name]
+        if ours.shape != theirs.shape:  # so many entities, for example
+            texts.append(1.0)
+        elif ours.dtype == tf.string:
+            texts.append(float(tf.reduce_mean(tf.cast(ours != theirs, tf.float64))) if tf.size(ours) else 0.0)
+        else:
+            apart = tf.abs(tf.cast(ours, tf.float64) - tf.cast(theirs, tf.float64))
+            scores.append(float(tf.reduce_max(apart)) if tf.size(apart) else 0.0)
+    return {"scores": max(scores), "texts": max(texts, default=0.0)}
 
 
 def plain(values):

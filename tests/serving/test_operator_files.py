@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert
-from keras_bert.serving import warm_up
+from keras_bert.serving import operator_files
 from tests.choosers import make_chooser
 from tests.classifiers import make_classifier
 from tests.embedders import make_embedder
@@ -84,7 +84,7 @@ def test_a_server_can_replay_the_warm_up(exported):
 def test_without_its_package_the_export_is_whole_and_says_once_what_is_missing(tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
-    warm_up._say_what_is_missing.cache_clear()
+    operator_files._say_what_is_missing.cache_clear()
     classifier = make_classifier(num_layers=1)
     with caplog.at_level(logging.WARNING, "keras_bert"):
         for name in ("1", "2"):
@@ -94,7 +94,7 @@ def test_without_its_package_the_export_is_whole_and_says_once_what_is_missing(t
         "Exports hold no warm-up requests: tensorflow-serving-api is missing. Install the extra `serving` for them."
     ]
     assert (tmp_path / "2" / "model_card.json").exists()
-    assert not (tmp_path / "2" / "assets.extra").exists()
+    assert [path.name for path in (tmp_path / "2" / "assets.extra").iterdir()] == ["batching_parameters.txt"]
 
 
 def test_metrics_and_weights_are_the_fitted_models(tmp_path):
@@ -107,3 +107,22 @@ def test_metrics_and_weights_are_the_fitted_models(tmp_path):
     assert cards[0]["metrics"] == {}
     assert cards[0]["weights_sha256"] == cards[1]["weights_sha256"] != cards[2]["weights_sha256"]
     assert cards[2]["metrics"] == {name: values[-1] for name, values in history.items()}
+
+
+@pytest.mark.parametrize("maker", [make_classifier, make_labeler], ids=["classifier", "labeler"])
+def test_a_bfloat16_export_is_half_as_large_and_tells_how_far_it_is(maker, tmp_path):
+    model = maker()
+    model.export(tmp_path / "1")
+    model.export(tmp_path / "2", dtype="bfloat16")
+    assert model.compute_dtype == "float32"
+    card = json.loads((tmp_path / "2" / "model_card.json").read_text("utf-8"))
+    assert card["compute_dtype"] == "bfloat16"
+    plain, rounded = (Served(tmp_path / name) for name in "12")
+    asked = card["examples"][0]["inputs"]
+    answers, others = plain.ask(**asked), rounded.ask(**asked)
+    apart = max(np.abs(answers[n] - others[n]).max() for n in answers if answers[n].dtype != object)
+    assert card["differs_from"]["dtype"] == "float32"
+    assert 0 < apart < 0.1 or maker is make_labeler
+    assert card["differs_from"]["scores"] == pytest.approx(apart, rel=1e-3, abs=1e-6)
+    sizes = [(tmp_path / name / "variables" / "variables.data-00000-of-00001").stat().st_size for name in "12"]
+    assert sizes[1] < 0.75 * sizes[0]
