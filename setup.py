@@ -41,6 +41,8 @@ EXTRAS = {
     "serving": ["tensorflow-serving-api>=2.20,<2.22"],
     # Builds the data of pre-training on many machines (tools/build_pretraining_data_beam.py).
     "beam": ["apache-beam"],
+    # TF Serving's requests (tools/serve.py); of TensorFlow's versions, as it demands its own.
+    "serving": ["tensorflow-serving-api>=2.20,<2.22"],
     # TensorFlow Datasets, a source of data for the recipes.
     "tfds": ["tensorflow-datasets"],
 }

@@ -22,7 +22,7 @@ RUNTIME = {
     "tqdm": "",
     "matplotlib": "",
 }
-EXTRAS = {"test", "oracles", "garden", "tfds", "vocabulary", "beam"}
+EXTRAS = {"test", "oracles", "garden", "tfds", "vocabulary", "beam", "serving"}
 
 
 @pytest.fixture(scope="module")
