@@ -98,15 +98,21 @@ class ServedModel:
         try:
             return self._session.run(wanted, feed)
         except tf.errors.OpError as error:
-            said = (error.message.splitlines() or [""])[0]
-            raise RequestError(
-                f"The model must be able to read its inputs. Received: what it refuses: {said[:500]}. Change them.",
-                error.error_code,
-            ) from error
+            # Before the name of a node stands what is wrong; before that, where the graph was made.
+            said = error.message.partition("\n\t [[")[0].rstrip().rpartition("\n")[2]
+            raise _refusal(said, error.error_code) from error
+        except UnicodeDecodeError as error:  # the message repeats an input that is no UTF-8
+            raise _refusal(error.object.decode("utf-8", "replace").splitlines()[0]) from error
 
     def close(self):
         """Gives the model's memory back."""
         self._session.close()
+
+
+def _refusal(said: str, code: int = tf.errors.INVALID_ARGUMENT) -> RequestError:
+    return RequestError(
+        f"The model must be able to read its inputs. Received: some that it refuses: {said[:500]}. Change them.", code
+    )
 
 
 def version_directory(directory: pathlib.Path) -> pathlib.Path:

@@ -162,6 +162,8 @@ def array_of(name: str, tensor) -> np.ndarray:
     given = max((len(values) for field, values in tensor.ListFields() if field.name.endswith("_val")), default=0)
     try:
         dtype = tf.as_dtype(tensor.dtype)
+        if not dtype.is_numpy_compatible:
+            raise TypeError(f"type {dtype.name}")
         given = max(given, len(tensor.tensor_content) // max(dtype.size, 1))
         count = tf.TensorShape(tensor.tensor_shape).num_elements()
         if count is None or not 0 <= count <= given:
