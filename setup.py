@@ -37,11 +37,9 @@ EXTRAS = {
     "garden": ["tf-models-official>=2.20,<2.21"],
     # What a pre-training begins with (tools/train_vocabulary.py, tools/initialize_embeddings.py).
     "vocabulary": ["tokenizers", "scikit-learn"],
-    # Warm-up requests in exports, and a server to try them with (tools/serve.py).
-    "serving": ["tensorflow-serving-api>=2.20,<2.22"],
     # Builds the data of pre-training on many machines (tools/build_pretraining_data_beam.py).
     "beam": ["apache-beam"],
-    # TF Serving's requests (tools/serve.py); of TensorFlow's versions, as it demands its own.
+    # TF Serving's requests: in exports, to warm up with, and tools/serve.py. It wants TensorFlow of its own version.
     "serving": ["tensorflow-serving-api>=2.20,<2.22"],
     # TensorFlow Datasets, a source of data for the recipes.
     "tfds": ["tensorflow-datasets"],
