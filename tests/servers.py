@@ -44,6 +44,7 @@ class Client:
     """Asks by gRPC and by REST; what it gives is of lists and of text or bytes."""
 
     def __init__(self, grpc_address, rest_address):
+        self.grpc_address = grpc_address
         self.rest_address = urllib.parse.urlsplit(rest_address)
         self.name = self.rest_address.path.rpartition("/")[2]
         self.channel = grpc.insecure_channel(
