@@ -4,13 +4,13 @@ import json
 import re
 
 import pytest
-from tests.servers import served
 
 from tests.choosers import make_chooser
 from tests.classifiers import make_classifier
 from tests.embedders import make_embedder
 from tests.labelers import make_labeler
 from tests.masked import make_masked_lm
+from tests.servers import served
 from tests.taggers import make_tagger
 
 MAKERS = {
