@@ -110,8 +110,9 @@ class ServedModel:
 
 
 def _refusal(said: str, code: int = tf.errors.INVALID_ARGUMENT) -> RequestError:
+    said = said[:500].rstrip(".")
     return RequestError(
-        f"The model must be able to read its inputs. Received: some that it refuses: {said[:500]}. Change them.", code
+        f"The model must be able to read its inputs. Received: some that it refuses: {said}. Change them.", code
     )
 
 

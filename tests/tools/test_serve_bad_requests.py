@@ -369,6 +369,7 @@ def test_a_hundred_thousand_random_texts_are_answered_in_the_same_memory(exporte
                     sizes.append(resident(process))
         finally:
             process.terminate()
+            process.communicate(timeout=60)
     print(f"Memory after each 10,000 texts, in MB: {[size // 1024 for size in sizes]}")
     assert sizes[-1] <= 1.02 * sizes[0]
     assert process.returncode == 0
