@@ -5,13 +5,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.examples import batches, split
-from keras_bert.data.inputs import check_counts, checked_features, holds_pairs
+from keras_bert.data.inputs import check_counts, checked_features, holds_pairs, row_count
 from keras_bert.data.steps import check_ends, with_known_steps
 from keras_bert.data.token_budget import portions, prediction_batches
 from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.compilation import CompiledTask
 from keras_bert.models.exporting import Exporting
 from keras_bert.models.saving import Saving
+
+# Texts that are answered at once: hardly any of them is padding, and Keras' loop would take longer than they do.
+_FEW = 32
 
 
 class Task(Adaptation, Saving, Exporting, CompiledTask):
@@ -143,6 +146,10 @@ class Task(Adaptation, Saving, Exporting, CompiledTask):
         check_counts(batch_size=batch_size)
         parts = []
         for features in self._portions(x):
+            few = row_count(features) <= _FEW and self.distribute_strategy.num_replicas_in_sync == 1
+            if few and batch_size is None and verbose in ("auto", 0) and not kwargs:
+                parts.append(self._predict_at_once(features))
+                continue
             dataset, order = prediction_batches(features, self.packer, batch_size, self._padding)
             answers = super().predict(dataset, verbose=verbose, **kwargs)
             parts.append(answers[np.argsort(order)])
@@ -150,6 +157,11 @@ class Task(Adaptation, Saving, Exporting, CompiledTask):
             nothing = {name: tf.zeros((*[0] * (len(x.shape) - 1), 3), tf.int32) for name, x in self.input.items()}
             return keras.ops.convert_to_numpy(self.activate(self(nothing, training=False)))
         return np.concatenate(parts)
+
+    def _predict_at_once(self, features):
+        if not isinstance(features, dict):
+            features = self.packer.pack(self.packer.tokenize(features), self._padding)
+        return self.predict_on_batch(features)
 
     def predict_step(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)

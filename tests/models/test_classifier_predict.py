@@ -1,5 +1,8 @@
 """What BertClassifier predicts: in order, for every form of input, as a plain call of the model does."""
 
+from unittest import mock
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -57,3 +60,14 @@ def test_no_texts_have_no_answers(task, width):
         answers = classifier.predict(nothing, verbose=0)
         assert answers.shape == (0, width)
         assert answers.dtype == np.float32
+
+
+def test_a_few_texts_are_answered_as_many_are(classifier):
+    expected = scores_of(classifier, TEXTS)
+    with mock.patch.object(keras.Model, "predict", side_effect=AssertionError("Keras' loop")):
+        np.testing.assert_allclose(classifier.predict(TEXTS, verbose=0), expected, atol=1e-5)
+        np.testing.assert_allclose(classifier.predict(READY), expected, atol=1e-5)
+        with pytest.raises(AssertionError, match="Keras' loop"):
+            classifier.predict(TEXTS * 5, verbose=0)
+        with pytest.raises(AssertionError, match="Keras' loop"):
+            classifier.predict(TEXTS, callbacks=[keras.callbacks.Callback()], verbose=0)
