@@ -13,16 +13,19 @@ class Served:
         with self.session.graph.as_default():
             loader = tf.compat.v1.saved_model.loader
             self.signatures = dict(loader.load(self.session, ["serve"], str(folder)).signature_def)
+        self.calls = {}
 
     def ask(self, signature="serving_default", **inputs):
-        signature = self.signatures[signature]
-        options = config_pb2.CallableOptions()
-        options.feed.extend(signature.inputs[name].name for name in inputs)
-        options.fetch.extend(tensor.name for tensor in signature.outputs.values())
-        # `session.run` would refuse what the signature's shapes do not allow; the C++ server does not.
-        call = self.session._make_callable_from_options(options)
-        values = call(*(np.array(texts, object) for texts in inputs.values()))
-        return dict(zip(signature.outputs, values, strict=True))
+        outputs = self.signatures[signature].outputs
+        key = (signature, *inputs)
+        if key not in self.calls:
+            options = config_pb2.CallableOptions()
+            options.feed.extend(self.signatures[signature].inputs[name].name for name in inputs)
+            options.fetch.extend(tensor.name for tensor in outputs.values())
+            # `session.run` would refuse what the signature's shapes do not allow; the C++ server does not.
+            self.calls[key] = self.session._make_callable_from_options(options)
+        values = self.calls[key](*(np.array(texts, object) for texts in inputs.values()))
+        return dict(zip(outputs, values, strict=True))
 
 
 def examples_of(**columns):

@@ -24,12 +24,13 @@ def warm_up_requests(specs: Sequence[tf.TensorSpec], examples: dict, longest: in
         longest: int. Tokens of the longest row.
 
     Returns:
-        List of dicts of input name to list of texts: one text of 8 and of 64 words and of a whole row, then batches of
-        8 and of 32.
+        List of dicts of input name to list of texts: one text of each length up to 64 words, as oneDNN prepares itself
+        for each anew, one of a whole row, then batches of 8 and of 32.
     """
+    sizes = [*((1, words) for words in (*range(1, 65), longest)), (8, 32), (32, 32)]
     return [
         {spec.name: _lengthened(examples[spec.name][0], words // len(specs), rows) for spec in specs}
-        for rows, words in ((1, 8), (1, 64), (1, longest), (8, 32), (32, 32))
+        for rows, words in sizes
     ]
 
 

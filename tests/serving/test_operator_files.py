@@ -76,9 +76,9 @@ def test_a_server_can_replay_the_warm_up(exported):
         served.ask(**inputs)
         sizes.append({len(texts) for texts in inputs.values()})
         lengths.append(sum(len(np.ravel(texts)[0].split()) for texts in inputs.values()))
-    assert sizes == [{1}, {1}, {1}, {8}, {32}]
-    assert lengths[0] < lengths[1]
-    assert lengths[2] >= model.preprocessor.sequence_length - len(inputs)
+    assert sizes == [{1}] * 65 + [{8}, {32}]
+    assert lengths[0] < lengths[20] < lengths[63]
+    assert lengths[64] >= model.preprocessor.sequence_length - len(inputs)
 
 
 def test_without_its_package_the_export_is_whole_and_says_once_what_is_missing(tmp_path, monkeypatch, caplog):

@@ -32,7 +32,7 @@ def test_an_export_passes(check, exported, capsys, name):
     found = check.main([str(exported / name)])
     assert found["problems"] == []
     assert found["oldest_server"] == "2.12"
-    assert found["warm_up_requests"] == 5
+    assert found["warm_up_requests"] == 67
     assert found["examples"][0]["rows"] == 3
     assert "Nothing is wrong." in capsys.readouterr().out
 
