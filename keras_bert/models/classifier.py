@@ -171,6 +171,13 @@ class BertClassifier(Task):
         """Turns one or two string tensors `(B,)` into the answers that `label_answers` describes, in the graph."""
         return label_answers(self(self.preprocessor(texts), training=False), self.labels, self.task)
 
+    def ready_answers(self, inputs: dict) -> dict:
+        """Turns int tensors `(B, T)` into `logits` and `probabilities`, of a regression `score`, in the graph."""
+        logits = self(inputs, training=False)
+        scores = label_scores(logits, self.task)
+        named = {"score": scores[:, 0]} if self.task == "regression" else {"probabilities": scores}
+        return {**named, "logits": logits}
+
     def signatures(self) -> dict:
         """Lists the ways to ask an export: beside strings also TF Serving's classify, or regress."""
         found = super().signatures()

@@ -125,7 +125,11 @@ class BertEmbedder(Comparison, PairTraining):
 
     def answers(self, texts) -> dict:
         """Turns a string tensor `(B,)` into `embedding` `(B, H)`, in the graph."""
-        return {"embedding": self(self.preprocessor((texts,)), training=False)}
+        return self.ready_answers(self.preprocessor((texts,)))
+
+    def ready_answers(self, inputs: dict) -> dict:
+        """Turns int tensors `(B, T)` into `embedding` `(B, H)`, in the graph."""
+        return {"embedding": self(inputs, training=False)}
 
     def head_config(self) -> dict:
         """Gives the arguments beside encoder and preprocessor."""

@@ -103,7 +103,13 @@ class MaskedPrediction(MaskedTraining):
             return token_log_probabilities(logits, asked["mask_ids"])
         return best_tokens(logits, asked["top_k"].shape[1], len(self.preprocessor.tokenizer.vocabulary))
 
-    def export(self, path: str | os.PathLike, top_k: int = 5, dtype: str | None = None) -> None:
+    def export(
+        self,
+        path: str | os.PathLike,
+        top_k: int = 5,
+        dtype: str | None = None,
+        format: str = "tf_saved_model",
+    ) -> None:
         """Writes a SavedModel that takes texts with [MASK] and fills them, whole or not at all.
 
         A text without [MASK] gets no answers there, and no error.
@@ -112,6 +118,7 @@ class MaskedPrediction(MaskedTraining):
             path: str or path of the directory, "serving/words/1" for example.
             top_k: int, default 5. How many tokens to list for each mask; see `mask_answers`.
             dtype: str, optional. As in `BertClassifier.export`.
+            format: str, default "tf_saved_model", the only one of this head.
 
         Raises:
             ValueError: the model has no preprocessor, a `top_k` that there is not, or an operation that older servers
@@ -119,7 +126,7 @@ class MaskedPrediction(MaskedTraining):
         """
         if self.preprocessor is not None:
             self._check_top_k(top_k)
-        super().export(path, dtype, top_k=top_k)
+        super().export(path, dtype, format, top_k=top_k)
 
     def answer_inputs(self) -> tuple[str, ...]:
         """Names of the export's inputs."""

@@ -29,8 +29,15 @@ class Saving:
             path: str or path of the directory.
             storage_dtype: str, default "float32". "float16" halves the file.
         """
-        config = {"encoder": dict(self.encoder.arguments), "task": self.preset_task, "head": self.head_config()}
-        save_model(path, config, self.named_weights(), self.preprocessor, storage_dtype)
+        self._save(path, self.named_weights(), storage_dtype)
+
+    def save_settings_to_preset(self, path: str | os.PathLike) -> None:
+        """Writes vocabulary and settings, but no weights, as a preset that a preprocessor is read from.
+
+        Args:
+            path: str or path of the directory.
+        """
+        self._save(path, None, "float32")
 
     def named_weights(self) -> dict:
         """Names the weights as a preset does.
@@ -87,10 +94,24 @@ class Saving:
         Returns:
             A new model of this class with the same weights, rounded where the precision asks for it.
         """
-        config = {**self.encoder.get_config(), "dtype": keras.dtype_policies.get(dtype)}
-        encoder = type(self.encoder).from_config(config)
+        return self.with_encoder(dtype=keras.dtype_policies.get(dtype))
+
+    def with_encoder(self, **arguments):
+        """Copies the model onto an encoder of the same sizes that computes in another way.
+
+        Args:
+            **arguments: of `BertEncoder`: `dtype`, `unpadding`.
+
+        Returns:
+            A new model of this class with the same weights.
+        """
+        encoder = type(self.encoder).from_config({**self.encoder.get_config(), **arguments})
         assign_weights(encoder_weights(encoder), weight_values(encoder_weights(self.encoder)))
         return self._on(encoder, self.preprocessor, self.frozen_layers())
+
+    def _save(self, path, named, storage_dtype):
+        config = {"encoder": dict(self.encoder.arguments), "task": self.preset_task, "head": self.head_config()}
+        save_model(path, config, named, self.preprocessor, storage_dtype)
 
     def _on(self, encoder, preprocessor, frozen=()):
         model = type(self)(encoder, preprocessor, **self.head_config())

@@ -91,25 +91,39 @@ class SpanPrediction(WindowedTask):
         """Names of the export's inputs."""
         return ("question", "context")
 
-    def export(self, path: str | os.PathLike, n_best: int = 1, dtype: str | None = None) -> None:
+    def export(
+        self,
+        path: str | os.PathLike,
+        n_best: int = 1,
+        dtype: str | None = None,
+        format: str = "tf_saved_model",
+    ) -> None:
         """Writes a SavedModel that takes questions and contexts and gives answers, whole or not at all.
 
         Args:
             path: str or path of the directory, "serving/answers/1" for example.
             n_best: int, default 1. Above 1 it also gives so many answers of each context; see `span_answers`.
             dtype: str, optional. As in `BertClassifier.export`.
+            format: str, default "tf_saved_model"; or "litert", as in `BertClassifier.export`.
 
         Raises:
-            ValueError: the model has no preprocessor, an `n_best` below 1, or an operation that older servers do not
-                know.
+            ValueError: the model has no preprocessor, an `n_best` below 1, a format that there is not, or an operation
+                that older servers do not know.
         """
         check_counts(n_best=n_best)
-        super().export(path, dtype, n_best=n_best)
+        super().export(path, dtype, format, **({} if n_best == 1 else {"n_best": n_best}))
 
     def answers(self, questions, contexts, n_best: int = 1) -> dict:
         """Turns two string tensors `(B,)` into the answers that `span_answers` describes, in the graph."""
         windows = self.windows(questions, contexts, "longest")
         return self._decode(contexts, windows, **self.window_outputs(windows.inputs), n_best=n_best)
+
+    def ready_answers(self, inputs: dict) -> dict:
+        """Turns int tensors `(B, T)` into logits and probabilities of both ends of the answer, in the graph."""
+        logits = self(inputs, training=False)
+        return logits | {
+            name.replace("logits", "probabilities"): tf.nn.softmax(part) for name, part in logits.items()
+        }
 
     def _answer(self, questions, contexts, batch_size, n_best, **kwargs):
         windows = self.windows(questions, contexts, self._padding)

@@ -83,6 +83,11 @@ class TokenPrediction(WindowedTask):
         tags, scores = self._tags(part.words, windows, self.window_outputs(windows.inputs))
         return entity_answers(texts, self._entities(tags, scores, part))
 
+    def ready_answers(self, inputs: dict) -> dict:
+        """Turns int tensors `(B, T)` into `logits` and `probabilities` of each token, in the graph."""
+        logits = self(inputs, training=False)
+        return {"probabilities": tf.nn.softmax(logits), "logits": logits}
+
     def _tagged(self, x, batch_size, verbose, options):
         self.check_reads_texts(batch_size)
         words = as_words(x)

@@ -131,13 +131,13 @@ def assign_weights(named: dict[str, NamedWeight], weights: dict[str, np.ndarray]
         log.warning("In the preset and not used here: %s.", ", ".join(left_over))
 
 
-def save_model(path, config: dict, named: dict[str, NamedWeight], preprocessor, storage_dtype: str) -> None:
+def save_model(path, config: dict, named: dict[str, NamedWeight] | None, preprocessor, storage_dtype: str) -> None:
     """Writes a model with its preprocessor, if it has one, as a preset, whole or not at all.
 
     Args:
         path: str or path of the directory.
         config: dict, as `write_preset` takes it, of the model.
-        named: dict of name to `NamedWeight`.
+        named: dict of name to `NamedWeight`, or None: settings alone are written.
         preprocessor: `BertPreprocessor`, or None.
         storage_dtype: str. "float32" or "float16".
     """
@@ -146,4 +146,5 @@ def save_model(path, config: dict, named: dict[str, NamedWeight], preprocessor, 
         tokenizer = preprocessor.tokenizer
         config = config | {"tokenizer": tokenizer.preset_config(), "preprocessor": preprocessor.preset_config()}
         vocabulary = list(tokenizer.vocabulary.tokens)
-    write_preset(path, config, vocabulary, weight_values(named), storage_dtype)
+    weights = None if named is None else weight_values(named)
+    write_preset(path, config, vocabulary, weights, storage_dtype)

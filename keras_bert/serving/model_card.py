@@ -15,21 +15,18 @@ CARD = "model_card.json"
 
 
 def write_model_card(
-    directory: pathlib.Path, functions: dict, examples: dict, weights: dict, description: dict
+    directory: pathlib.Path, functions: dict, example: dict, weights: dict, description: dict
 ) -> None:
     """Writes `model_card.json`: what the model is, what made it, how it is asked, and what it should answer.
 
     Args:
-        directory: path of the SavedModel.
+        directory: path of the export.
         functions: dict of signature name to concrete function.
-        examples: dict of input name to texts, which `serving_default` is asked.
+        example: dict. What `serving_default` is asked, `inputs`, and what it answers, `outputs`: dicts of name to
+            array.
         weights: dict of name to array. Their checksum is written.
         description: dict. What the task says of itself: labels, metrics and the like.
     """
-    serving = functions["serving_default"]
-    names = serving.structured_input_signature[1] or {x.name: x for x in serving.structured_input_signature[0]}
-    asked = {name: examples[name] for name in names}
-    answered = serving(*(tf.constant(texts) for texts in asked.values()))
     card = {
         "format_version": 1,
         **description,
@@ -40,15 +37,8 @@ def write_model_card(
             "tensorflow_text": tf_text.__version__,
             "keras": keras.__version__,
         },
-        "oldest_server": "2.12",
         "signatures": {name: _described(function) for name, function in functions.items()},
-        "examples": [
-            {
-                "signature": "serving_default",
-                "inputs": asked,
-                "outputs": {name: plain(x.numpy().tolist()) for name, x in answered.items()},
-            }
-        ],
+        "examples": [{"signature": "serving_default", **_plain(example)}],
     }
     content = json.dumps(card, ensure_ascii=False, indent=1)
     (directory / CARD).write_text(content + "\n", encoding="utf-8")
@@ -87,11 +77,33 @@ def differences(answers: dict, others: dict) -> dict:
     return {"scores": max(scores), "texts": max(texts, default=0.0)}
 
 
+def asked_example(function, examples: dict) -> dict:
+    """Asks an export's function its examples.
+
+    Args:
+        function: concrete function of string tensors, `serving_default`.
+        examples: dict of input name to texts.
+
+    Returns:
+        dict of `inputs` and `outputs`, dicts of name to texts and to array.
+    """
+    names = function.structured_input_signature[1] or {x.name: x for x in function.structured_input_signature[0]}
+    asked = {name: examples[name] for name in names}
+    answered = function(*(tf.constant(texts) for texts in asked.values()))
+    return {"inputs": asked, "outputs": {name: x.numpy() for name, x in answered.items()}}
+
+
 def plain(values):
     """Turns the strings of nested lists into text; bytes that are no UTF-8 become U+FFFD."""
     if isinstance(values, list):
         return [plain(value) for value in values]
     return values.decode("utf-8", "replace") if isinstance(values, bytes) else values
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return plain(value.tolist()) if isinstance(value, np.ndarray) else value
 
 
 def _described(function):
