@@ -89,6 +89,7 @@ def lite_differences(answers: Mapping, others: Mapping, is_real: np.ndarray) -> 
         if ours.ndim == 3:
             ours, theirs = ours[is_real], theirs[is_real]
         apart = float(np.max(np.abs(ours - theirs), initial=0))  # NaN stays NaN
+        # A span's logits are -1e9 at padding, and so never too far apart: their probabilities can be.
         if not apart <= _WILD * max(1.0, float(np.max(np.abs(ours), initial=0))):
             raise ValueError(f"{_RULE} Received: `{name}`, which is {apart} apart. {_REMEDY}")
         scores.append(apart)
