@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Container, Iterable
 
 from attention_maps import attention_maps
 from explanation import Explanation
@@ -59,7 +60,7 @@ gradients: Sundararajan, Taly and Yan, 2017, arXiv 1703.01365). All words togeth
 scores. [CLS] and [SEP] are in the baseline too, so they add nothing. Scores are logits, before any softmax.</p>
 <p>Attention is what the layers compute on their way; where a layer looks is not yet why the model answers.</p>
 """
-SIDES = "Blue, underlined: for it; red, dashed: against it. Numbers are in the table, and where you point at a word."
+SIDES = "Blue, underlined: for it; red, dashed: against it. Numbers are where you point at a word."
 
 
 def page(explanation: Explanation) -> str:
@@ -73,7 +74,6 @@ def page(explanation: Explanation) -> str:
     """
     words = explanation.words()
     title = f"Why {_quoted(explanation.title)}?"
-    notes = "".join(f'<p class="note">{shown(note)}</p>' for note in explanation.notes())
     selection, maps = attention_maps(explanation.attributions[0].tokens, explanation.attention, shown)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -86,11 +86,12 @@ def page(explanation: Explanation) -> str:
 <body>
 <main>
 <h1 dir="auto">{shown(title)}</h1>
-{notes}
+{notes(explanation)}
 <h2>What the model says</h2>
 {_outputs(explanation)}
 <h2>What each word adds</h2>
-{_texts(explanation, words)}
+{coloured_texts(explanation, words)}
+{_special_tokens(explanation)}
 <h2>Does it add up?</h2>
 {_sums(explanation)}
 <h2>Word by word</h2>
@@ -110,6 +111,54 @@ def shown(text: str) -> str:
     return html.escape(re.sub("[\0-\x08\x0b-\x1f\x7f-\x9f]", "\ufffd", text))
 
 
+def notes(explanation: Explanation) -> str:
+    """Writes what a reader must know."""
+    return "".join(f'<p class="note">{shown(note)}</p>' for note in explanation.notes())
+
+
+def scores_table(kind: str, scores: Iterable[tuple[str, float]], chosen: Container[int], measure="probability") -> str:
+    """Writes scores with bars.
+
+    Args:
+        kind: str. What has them.
+        scores: iterable of name and score, of at most 1.
+        chosen: container of int. Which of them are the answer.
+        measure: str, default "probability". What the scores are.
+
+    Returns:
+        str, HTML.
+    """
+    rows = "".join(
+        f'<tr{" class=chosen" * (number in chosen)}><td class="word"><bdi>{shown(name)}</bdi></td>'
+        f'<td class="number">{value:.4f}</td>'
+        f'<td><div class="bar share"><i style="width:{max(100 * value, 0):.1f}%"></i></div></td></tr>\n'
+        for number, (name, value) in enumerate(scores)
+    )
+    return f"<table><tr><th>{kind}</th><th>{measure}</th><th></th></tr>\n{rows}</table>"
+
+
+def coloured_texts(explanation: Explanation, words: list[dict]) -> str:
+    """Writes the texts with what each word adds laid over them, and how to read that.
+
+    Args:
+        explanation: `Explanation`.
+        words: list of dict, what `explanation.words()` gives.
+
+    Returns:
+        str, HTML.
+    """
+    first, most = explanation.attributions[0], max((abs(word["value"]) for word in words), default=0)
+    parts = []
+    for segment, (name, text) in enumerate(zip(explanation.names, first.texts, strict=True)):
+        marked = explanation.marked if segment == len(first.texts) - 1 else (0, 0)
+        own = [word for word in words if word["segment"] == segment]
+        parts.append(f"<h3>{name}</h3>\n<p class='text' dir='auto'>{_coloured(text, own, most, marked)}</p>")
+    against, to = (f"{sign}{most:.3f}" for sign in "-+")
+    return f"""{"".join(parts)}
+<p class="legend"><span>{against}</span><span class="scale"></span><span>{to}</span></p>
+<p class="soft">{SIDES}</p>"""
+
+
 def _quoted(text):
     return f"\N{LEFT DOUBLE QUOTATION MARK}{text}\N{RIGHT DOUBLE QUOTATION MARK}"
 
@@ -117,34 +166,19 @@ def _quoted(text):
 def _outputs(explanation):
     if explanation.kind == "value":
         return f"<p>The value is <b>{shown(explanation.title)}</b>.</p>"
-    chosen = explanation.title
-    rows = "".join(
-        f'<tr{" class=chosen" * (name == chosen)}><td class="word"><bdi>{shown(name)}</bdi></td>'
-        f'<td class="number">{value:.4f}</td>'
-        f'<td><div class="bar share"><i style="width:{100 * value:.1f}%"></i></div></td></tr>\n'
-        for name, value in explanation.outputs.items()
-    )
-    return f"<table><tr><th>{explanation.kind}</th><th>probability</th><th></th></tr>\n{rows}</table>"
+    chosen = [number for number, name in enumerate(explanation.outputs) if name == explanation.title]
+    return scores_table(explanation.kind, explanation.outputs.items(), chosen)
 
 
-def _texts(explanation, words):
-    first, most = explanation.attributions[0], max((abs(word["value"]) for word in words), default=0)
-    parts = []
-    for segment, (name, text) in enumerate(zip(explanation.names, first.texts, strict=True)):
-        marked = explanation.marked if segment == len(first.texts) - 1 else (0, 0)
-        own = [word for word in words if word["segment"] == segment]
-        parts.append(f"<h3>{name}</h3>\n<p class='text' dir='auto'>{_coloured(text, own, most, marked)}</p>")
+def _special_tokens(explanation):
+    first = explanation.attributions[0]
     special = " ".join(
         f'<span class="special">{token} {value:+.3f}</span>'
         for place, token in enumerate(first.tokens)
         if first.segments[place] < 0
         for value in [sum(part.values[place] for part in explanation.attributions)]
     )
-    against, to = (f"{sign}{most:.3f}" for sign in "-+")
-    return f"""{"".join(parts)}
-<p class="legend"><span>{against}</span><span class="scale"></span><span>{to}</span></p>
-<p class="soft">{SIDES}</p>
-<p class="soft">Special tokens: {special}</p>"""
+    return f'<p class="soft">Special tokens: {special}</p>'
 
 
 def _coloured(text, words, most, marked):
