@@ -165,9 +165,9 @@ def _search(model, inputs):
     cosines = vectors[1:] @ vectors[0]
     best = np.argsort(-cosines, kind="stable")[:SHOWN_LINES]
     rows = [(inputs["lines"][number], float(cosines[number])) for number in best]
-    left = len(cosines) - len(rows)
-    more = f'<p class="soft">The best {len(rows)} of {len(cosines)} lines.</p>' if left else ""
-    return _said(*rows[0]) + scores_table("line", rows, {0}, "cosine") + more
+    table = scores_table("line", rows, {0}, "cosine")
+    is_cut = len(cosines) > len(rows)
+    return table + f'<p class="soft">The best {len(rows)} of {len(cosines)} lines.</p>' * is_cut
 
 
 def _said(text, score=None):

@@ -115,7 +115,7 @@ def _of_preset(preset):
         raise ValueError(f"The preset must have a vocabulary, to read texts. Received: {preset!r}. Add its vocab.txt.")
     options = {"n_best": ANSWERS} if kind is keras_bert.BertSpanLabeler else {}
     serving = model.signatures(**options)["serving_default"]
-    function = serving.function()
+    function = serving.function().get_concrete_function()
     names = tuple(spec.name for spec in serving.specs)
 
     def ask(inputs):

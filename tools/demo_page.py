@@ -39,6 +39,7 @@ textarea { display: block; box-sizing: border-box; width: 100%; margin-top: .2re
   max-width: 20rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .answer { margin-top: 1.5rem; } .answer h3 { margin-top: 1.4rem; }
 .answer table { max-width: 100%; margin: .6rem 0; }
+.answer td { vertical-align: top; } .answer .bar { width: min(14rem, 16vw); margin-top: .35em; }
 .said { font-size: 1.5rem; font-weight: 600; overflow-wrap: anywhere; margin: 0 0 .5rem; }
 .said .soft { font-weight: 400; font-size: 1rem; }
 mark { color: inherit; background: hsl(var(--h, 205) 60% 50% / .28); border-radius: 3px; padding: .12em .15em;
@@ -102,7 +103,7 @@ def _panel(model):
 
 
 def _rows(field):
-    return {"question": 1, "context": 6, "choices": 4, "lines": 6}.get(field, 3)
+    return {"question": 1, "context": 4, "choices": 4, "lines": 6}.get(field, 3)
 
 
 def _example_buttons(model):
