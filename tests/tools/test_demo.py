@@ -40,7 +40,7 @@ QUESTIONS = {
 
 
 class Read(html.parser.HTMLParser):
-    """What a browser would find in an answer: tags, rows of tables, marks and their places, words with values, text without labels."""
+    """What a browser would find in an answer: tags, rows of tables, marks and their places, words with values."""
 
     def __init__(self, page):
         super().__init__()
