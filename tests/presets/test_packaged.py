@@ -66,7 +66,8 @@ def test_transformers_gives_the_same_hidden_states(name):
     }
     real = inputs["padding_mask"] > 0
     ours = keras.ops.convert_to_numpy(encoder(inputs)["sequence_output"])
-    np.testing.assert_allclose(ours[real], theirs[real], atol=1e-5)
+    # States of a trained model reach 5, of which 1e-5 are two units of float32.
+    np.testing.assert_allclose(ours[real], theirs[real], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -80,7 +81,7 @@ def test_held_out_novels_have_the_accuracy_of_the_card(shared_data, tmp_path):
         for member in archive:
             if pathlib.Path(member.name).name in books:
                 (tmp_path / pathlib.Path(member.name).name).write_bytes(archive.extractfile(member).read())
-    pretrainer = keras_bert.BertPretrainer.from_preset(name)
+    pretrainer = keras_bert.BertPretrainer.from_preset(name, next_sentence=False)
     files = keras_bert.data.find_files([tmp_path])
     assert len(files) == 3
     manifest = keras_bert.data.build_records(files, pretrainer.preprocessor.tokenizer, tmp_path / "records")
