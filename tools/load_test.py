@@ -190,6 +190,9 @@ def draw(path: pathlib.Path, found: list[dict], rate: float) -> None:
     over_time.legend(loc="upper right")
     shares.plot(np.sort(milliseconds), 100 * np.arange(1, len(found) + 1) / len(found))
     shares.set(xlabel="milliseconds", ylabel="% of requests answered by then", xscale="log", ylim=(0, 101))
+    for axis in (over_time.yaxis, shares.xaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}")
     for percentile in (50, 99):
         value = np.percentile(milliseconds, percentile)
         shares.axvline(value, color="grey", linewidth=0.8, linestyle=":")
