@@ -10,22 +10,10 @@ import tensorflow as tf
 
 import keras_bert
 from keras_bert.serving import operator_files
-from tests.choosers import make_chooser
 from tests.classifiers import make_classifier
-from tests.embedders import make_embedder
+from tests.heads import MAKERS
 from tests.labelers import make_labeler
-from tests.masked import make_masked_lm
 from tests.served import Served
-from tests.taggers import make_tagger
-
-MAKERS = {
-    "BertClassifier": make_classifier,
-    "BertEmbedder": make_embedder,
-    "BertMaskedLM": make_masked_lm,
-    "BertMultipleChoice": make_chooser,
-    "BertSpanLabeler": make_labeler,
-    "BertTokenClassifier": make_tagger,
-}
 
 
 @pytest.fixture(scope="module", params=MAKERS)
