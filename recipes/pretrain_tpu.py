@@ -192,7 +192,7 @@ def train_phases(args, pretrainer, train, evaluation, checkpoints) -> keras_bert
             steps=until,
             steps_per_epoch=args.evaluate_every,
             checkpoints=checkpoints,
-            minutes_between_saves=args.minutes_between_saves,
+            save_rule=keras_bert.training.SaveRule(minutes=args.minutes_between_saves),
             notes={"ends": ends[1:]} if args.budget_hours else {},
             callbacks=[*callbacks, *tensorboard_logs(pathlib.Path(args.output) / "logs")],
             validation_data=batches_from(args, pretrainer.distribute_strategy, evaluation, row_size, 0, 0),

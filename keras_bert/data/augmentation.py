@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.data.epochs import drawn_batches, endless, fold_seed, without_end
 from keras_bert.data.inputs import check_counts, checked_features, row_count
 from keras_bert.data.steps import without_autotuning
 from keras_bert.text.preprocessor import BertPreprocessor
@@ -59,25 +60,20 @@ def augmented_batches(
     vocabulary = preprocessor.tokenizer.vocabulary
     begins_word = np.array([not token.startswith("##") for token in vocabulary.tokens])
     how = {"begins_word": begins_word, "rate": rate, "mask_id": vocabulary.mask_id}
-    labels = tf.constant(labels)
-    fold = tf.random.experimental.stateless_fold_in
-
-    def places_of(epoch):
-        places = tf.random.experimental.stateless_shuffle(tf.range(rows), fold([seed, 0], epoch))
-        return tf.data.Dataset.from_tensor_slices(places).batch(batch_size)
 
     @tf.autograph.experimental.do_not_convert
-    def batch_of(step, places):
-        chosen = tf.nest.map_structure(lambda column: tf.gather(column, places), features)
+    def batch_of(step, texts, labels):
         segments = [
-            augment_tokens(token_ids, fold(fold([seed, 1], step), side), **how)
-            for side, token_ids in enumerate(preprocessor.tokenize(chosen))
+            augment_tokens(token_ids, fold_seed((seed, 1), step, side), **how)
+            for side, token_ids in enumerate(preprocessor.tokenize(texts))
         ]
-        return preprocessor.pack(tuple(segments)), tf.gather(labels, places)
+        return preprocessor.pack(tuple(segments)), labels
 
-    batches = tf.data.Dataset.counter().flat_map(places_of).enumerate().map(batch_of, tf.data.AUTOTUNE)
-    endless = tf.data.experimental.assert_cardinality(tf.data.experimental.INFINITE_CARDINALITY)
-    return without_autotuning(batches.apply(endless).prefetch(tf.data.AUTOTUNE))
+    def of_epoch(epoch, order_seed):
+        return drawn_batches((features, labels), batch_size, epoch, order_seed)
+
+    batches = endless(of_epoch, seed=(seed, 0)).enumerate().map(batch_of, tf.data.AUTOTUNE)
+    return without_autotuning(without_end(batches).prefetch(tf.data.AUTOTUNE))
 
 
 def augment_tokens(token_ids: tf.RaggedTensor, seed, *, begins_word, mask_id: int, rate: float = 0.1):

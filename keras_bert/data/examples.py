@@ -6,11 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.data.epochs import drawn_batches
 from keras_bert.data.inputs import INPUTS, check_names, checked_features, row_count
 from keras_bert.data.steps import without_autotuning
 
 
-def batches(
+def example_epochs(
     x,
     y=None,
     sample_weight=None,
@@ -20,11 +21,10 @@ def batches(
     check: Callable = checked_features,
     class_weight=None,
     batch_size: int | None = None,
-    shuffle: bool = False,
     padding: str | None = None,
     rows_multiple: int = 1,
-) -> tf.data.Dataset:
-    """Makes batches of (encoder inputs, labels, weights) from texts, ready inputs or a dataset of either.
+) -> Callable:
+    """Makes what gives the batches of any epoch, from texts, ready inputs or a dataset of either.
 
     Args:
         x: texts, pairs `(a, b)`, a dict of arrays, or a `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`.
@@ -36,12 +36,12 @@ def batches(
         check: callable of an `x` that is no dataset; gives tensors, or refuses it.
         class_weight: float tensor `(C,)`, optional. A weight a class, for integer labels.
         batch_size: int, default 32.
-        shuffle: bool, default False. Another order every epoch; a dataset keeps its own.
         padding: str, optional. In the place of the preprocessor's own.
         rows_multiple: int, default 1. Rows of weight 0 fill batches up to a multiple.
 
     Returns:
-        `tf.data.Dataset` of (dict, labels, weights `(B,)`).
+        Callable of the number of an epoch and a seed, as `drawn_batches` takes them: a dataset keeps its own order.
+        Gives a `tf.data.Dataset` of (dict, labels, weights `(B,)`).
 
     Raises:
         ValueError: for inputs that do not fit together.
@@ -51,7 +51,8 @@ def batches(
         dataset = _batched(x, batch_size or 32)
     else:
         x, y, sample_weight = _checked_arrays(x, y, sample_weight, check)
-        dataset = _from_arrays(x, encode_labels(y), sample_weight, batch_size or 32, shuffle)
+        parts = (x, encode_labels(y)) + (() if sample_weight is None else (sample_weight,))
+        dataset = None
 
     @tf.autograph.experimental.do_not_convert  # nothing here needs it, and it takes seconds
     def prepare(x, y, weight=None):
@@ -65,21 +66,17 @@ def batches(
         example = ({name: tf.cast(features[name], tf.int32) for name in INPUTS}, y, weight)
         return example if rows_multiple == 1 else fill_up(example, rows_multiple)
 
-    return without_autotuning(dataset.map(prepare, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE))
+    def of_epoch(epoch=0, seed=None):
+        batches = drawn_batches(parts, batch_size or 32, epoch, seed) if dataset is None else dataset
+        return without_autotuning(batches.map(prepare, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE))
+
+    return of_epoch
 
 
 def _preprocess(preprocessor, x, padding):
     if preprocessor is None:
         raise ValueError("A model without a preprocessor takes dicts of encoder inputs. Received: texts.")
     return preprocessor.pack(preprocessor.tokenize(x), padding)
-
-
-def _from_arrays(features, y, sample_weight, batch_size, shuffle):
-    parts = (features, y) + (() if sample_weight is None else (sample_weight,))
-    dataset = tf.data.Dataset.from_tensor_slices(parts)
-    if shuffle:
-        dataset = dataset.shuffle(row_count(features))
-    return dataset.batch(batch_size)
 
 
 def _checked_arrays(x, y, sample_weight, check):
@@ -219,7 +216,7 @@ def split(x, y, sample_weight, validation_split: float, check: Callable = checke
         y: labels.
         sample_weight: floats, or None.
         validation_split: float in (0, 1).
-        check: as in `batches`.
+        check: as in `example_epochs`.
 
     Returns:
         Two tuples `(x, y, sample_weight)`.

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from keras_bert.data.epochs import drawn_batches, fold_seed, without_end
 from keras_bert.data.examples import fill_up
-from keras_bert.data.inputs import INPUTS, MASKS, check_names, row_count, single_texts
+from keras_bert.data.inputs import INPUTS, MASKS, check_names, single_texts
 from keras_bert.data.steps import without_autotuning
 from keras_bert.text.masking import mask_tokens, masking_options
 from keras_bert.text.preprocessor import BertPreprocessor
@@ -23,28 +24,26 @@ def masked_epochs(
     batch_size: int,
     mask_rate: float,
     mask_unit: str,
-    shuffle: bool,
     padding: str | None = None,
     rows_multiple: int = 1,
 ) -> Callable:
-    """Makes what gives the batches of any epoch: the same for the same seed, with other masks in each.
+    """Makes what gives the batches of any epoch: the same for the same seeds, with other masks in each.
 
     A text that does not fit into a row is cut into several, with nothing left out; one without tokens has none.
 
     Args:
         texts: list of str, or a `tf.data.Dataset` of strings, one an element or batches.
         preprocessor: `BertPreprocessor`.
-        seed: two ints.
+        seed: two ints. Draws the masks.
         batch_size: int. Rows of a batch.
         mask_rate: float. See `mask_tokens`.
         mask_unit: str. See `mask_tokens`.
-        shuffle: bool. Rows in another order every epoch; a dataset keeps its own.
         padding: str, optional. In the place of the preprocessor's own.
         rows_multiple: int, default 1. Rows of padding fill batches up to a multiple.
 
     Returns:
-        Callable of the number of an epoch, int or int tensor; gives a `tf.data.Dataset` of (inputs, `mask_ids`,
-        `mask_weights`).
+        Callable of the number of an epoch and of the seed of the rows' order, as `drawn_batches` takes them: a dataset
+        keeps its own order. Gives a `tf.data.Dataset` of (inputs, `mask_ids`, `mask_weights`).
 
     Raises:
         ValueError: no texts, none with a token, or a dataset of other things.
@@ -66,25 +65,22 @@ def masked_epochs(
         example = _example({**hidden, **slots})
         return example if rows_multiple == 1 else fill_up(example, rows_multiple)
 
-    @tf.autograph.experimental.do_not_convert
-    def of_dataset(epoch):
-        epoch_seed = _fold(tf.constant(seed, tf.int64), epoch)
-        rows = dataset.map(lambda part: preprocessor.pack((cut(part),), "fixed"), tf.data.AUTOTUNE)
-        rows = rows.rebatch(batch_size).enumerate()
-        batches = rows.map(lambda step, inputs: mask(_fold(epoch_seed, step), inputs), tf.data.AUTOTUNE)
-        return batches.apply(_endless()) if is_endless else batches
+    def packed(epoch, order_seed):
+        if dataset is None:
+            drawn = drawn_batches(rows, batch_size, epoch, order_seed)
+            return drawn.map(lambda chosen: preprocessor.pack((chosen,), padding), tf.data.AUTOTUNE)
+        fixed = dataset.map(lambda part: preprocessor.pack((cut(part),), "fixed"), tf.data.AUTOTUNE)
+        return fixed.rebatch(batch_size)
 
-    @tf.autograph.experimental.do_not_convert
-    def of_list(epoch):
-        epoch_seed = _fold(tf.constant(seed, tf.int64), epoch)
-        order = tf.range(count)
-        order = tf.random.experimental.stateless_shuffle(order, epoch_seed) if shuffle else order
+    def of_epoch(epoch=0, order_seed=None):
+        mask_seed = fold_seed(seed, epoch)
 
-        def batch(step):
-            chosen = tf.gather(rows, order[step * batch_size : (step + 1) * batch_size])
-            return mask(_fold(epoch_seed, step), preprocessor.pack((chosen,), padding))
+        @tf.autograph.experimental.do_not_convert
+        def masked(step, inputs):
+            return mask(fold_seed(mask_seed, step), inputs)
 
-        return tf.data.Dataset.range(-(-count // batch_size)).map(batch, tf.data.AUTOTUNE)
+        batches = packed(epoch, order_seed).enumerate().map(masked, tf.data.AUTOTUNE)
+        return without_autotuning(without_end(batches) if is_endless else batches)
 
     def cut(part):
         return cut_rows(preprocessor.tokenizer(part), room)
@@ -92,38 +88,14 @@ def masked_epochs(
     if isinstance(texts, tf.data.Dataset):
         dataset = _batches_of_strings(texts)
         is_endless = dataset.cardinality() == tf.data.INFINITE_CARDINALITY  # which `rebatch` forgets
-        return lambda epoch: without_autotuning(of_dataset(epoch))
+        return of_epoch
+    dataset, is_endless = None, False
     texts = single_texts(texts)
     rows = [cut(texts[low : low + _TEXTS]) for low in range(0, max(1, len(texts)), _TEXTS)]
     rows = tf.concat(rows, axis=0)
-    count = int(rows.nrows())
-    if not count:
+    if not rows.nrows():
         raise ValueError(f"There must be a text with a token. Received: {len(texts)} texts, none with one.")
-    return lambda epoch: without_autotuning(of_list(epoch))
-
-
-def endless(of_epoch: Callable, first_step: int) -> tf.data.Dataset:
-    """Joins epochs without end, from any step on.
-
-    Args:
-        of_epoch: callable, as `masked_epochs` gives it.
-        first_step: int. Number of the first batch, counted over all epochs.
-
-    Returns:
-        `tf.data.Dataset`. Where the steps of an epoch are not known, those before `first_step` are read and dropped.
-
-    Raises:
-        ValueError: an epoch holds nothing.
-    """
-    first = of_epoch(0)
-    steps = int(first.cardinality())
-    if steps < 0 and next(iter(first), None) is None:  # it would be looked through for ever
-        raise ValueError("There must be a text with a token. Received: a dataset without any.")
-    epoch, skipped = divmod(first_step, steps) if steps > 0 else (0, first_step)
-    batches = tf.data.Dataset.range(epoch, 2**31).flat_map(of_epoch).skip(skipped)
-    # Keras asks, and would take it for one that may end.
-    batches = batches.apply(_endless())
-    return without_autotuning(batches.prefetch(tf.data.AUTOTUNE))
+    return of_epoch
 
 
 def cut_rows(ids, room: int):
@@ -144,18 +116,17 @@ def cut_rows(ids, room: int):
     return tf.RaggedTensor.from_row_lengths(ids.flat_values, tf.cast(sizes, tf.int64), validate=False)
 
 
-def ready_batches(x, batch_size: int, shuffle: bool, rows_multiple: int = 1) -> tf.data.Dataset:
-    """Makes batches of rows that are masked already.
+def ready_epochs(x, batch_size: int, rows_multiple: int = 1) -> Callable:
+    """Makes what gives the batches of any epoch, of rows that are masked already.
 
     Args:
         x: dict of arrays or a `tf.data.Dataset` of such dicts: the encoder's inputs `(n, T)`, `mask_positions`,
             `mask_ids` and `mask_weights` `(n, P)`.
         batch_size: int.
-        shuffle: bool. Not done to a dataset.
         rows_multiple: int, default 1. Rows of padding fill batches up to a multiple.
 
     Returns:
-        `tf.data.Dataset` of (inputs, `mask_ids`, `mask_weights`).
+        As of `masked_epochs`.
 
     Raises:
         ValueError: parts that are missing or do not fit together.
@@ -164,16 +135,18 @@ def ready_batches(x, batch_size: int, shuffle: bool, rows_multiple: int = 1) -> 
         check_names(x.element_spec, MASKS)
         dataset = x.batch(batch_size) if x.element_spec[INPUTS[0]].shape.rank == 1 else x
     else:
-        x = checked_masks(x, MASKS)
-        dataset = tf.data.Dataset.from_tensor_slices(x)
-        dataset = (dataset.shuffle(row_count(x)) if shuffle else dataset).batch(batch_size)
+        x, dataset = checked_masks(x, MASKS), None
 
     @tf.autograph.experimental.do_not_convert
     def prepare(rows):
         example = _example(rows)
         return example if rows_multiple == 1 else fill_up(example, rows_multiple)
 
-    return without_autotuning(dataset.map(prepare, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE))
+    def of_epoch(epoch=0, seed=None):
+        batches = drawn_batches(x, batch_size, epoch, seed) if dataset is None else dataset
+        return without_autotuning(batches.map(prepare, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE))
+
+    return of_epoch
 
 
 def checked_masks(x: dict, names) -> dict:
@@ -223,11 +196,3 @@ def _batches_of_strings(dataset):
     if not isinstance(spec, tf.TensorSpec) or spec.dtype != tf.string or spec.shape.rank not in (0, 1):
         raise ValueError(f"A dataset must give texts, or dicts of rows that are masked. Received: {spec}.")
     return dataset.batch(_TEXTS) if spec.shape.rank == 0 else dataset
-
-
-def _endless():
-    return tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-
-
-def _fold(seed, number):
-    return tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int64))

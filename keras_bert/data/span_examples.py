@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from keras_bert.data.examples import check_alone, checked_weights
 from keras_bert.data.span_windows import SpanWindows, span_positions
-from keras_bert.data.windowed_examples import windowed_batches
+from keras_bert.data.windowed_examples import windowed_epochs
 from keras_bert.text.preprocessor import as_segments
 from keras_bert.text.strings import string_tensor
 
-_EXAMPLES = 32  # cut into windows at once
+_EXAMPLES = 32  # of a dataset, cut into windows at once
 
 
 def as_pairs(x) -> tuple:
@@ -132,16 +132,15 @@ def _of_no_form(answer, place):
     )
 
 
-def span_batches(
+def span_epochs(
     x,
     y=None,
     sample_weight=None,
     *,
     windows: Callable[..., SpanWindows],
-    shuffle: bool,
     **options,
-) -> tf.data.Dataset:
-    """Makes batches of windows from questions and contexts.
+) -> Callable:
+    """Makes what gives the windows of questions and contexts of any epoch in batches.
 
     Args:
         x: pair of string tensors `(n,)`, questions and contexts; or a `tf.data.Dataset` of ((question, context),
@@ -149,19 +148,17 @@ def span_batches(
         y: int array `(n, 2)`, as `answer_spans` gives it; None with a dataset.
         sample_weight: floats `(n,)`, optional; None with a dataset.
         windows: callable of questions and contexts; gives `SpanWindows` of one width.
-        shuffle: bool. Another order every epoch.
-        **options: of `windowed_batches`.
+        **options: of `windowed_epochs`.
 
     Returns:
-        `tf.data.Dataset` of (encoder inputs, dict of `start_logits` and `end_logits` `(B,)`, weights `(B,)`).
+        Callable of the number of an epoch and a seed. Gives a `tf.data.Dataset` of (encoder inputs, dict of
+        `start_logits` and `end_logits` `(B,)`, weights `(B,)`).
     """
     if isinstance(x, tf.data.Dataset):
         check_alone(y, sample_weight)
-        examples = _of_dataset(x)
+        examples = _of_dataset(x).batch(_EXAMPLES)
     else:
-        examples = tf.data.Dataset.from_tensor_slices((*x, y, checked_weights(sample_weight, len(y))))
-        if shuffle:
-            examples = examples.shuffle(len(y))
+        examples = (*x, y, checked_weights(sample_weight, len(y)))
 
     def cut(questions, contexts, answers, weights):
         parts = windows(questions, contexts)
@@ -169,7 +166,7 @@ def span_batches(
         labels = {"start_logits": first, "end_logits": last}
         return parts.inputs, labels, tf.gather(weights, parts.examples)
 
-    return windowed_batches(examples.batch(_EXAMPLES), cut, shuffle=shuffle, **options)
+    return windowed_epochs(examples, cut, **options)
 
 
 def _of_dataset(dataset):

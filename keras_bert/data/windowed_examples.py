@@ -4,34 +4,35 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_bert.data.epochs import drawn_batches, drawn_rows
 from keras_bert.data.examples import fill_up
 from keras_bert.data.steps import with_known_steps, without_autotuning
 
-# Windows among which the next is drawn; the examples themselves are shuffled before.
-_SHUFFLED = 2048
+_EXAMPLES = 32  # cut into windows at once
+_GROUP = 2048  # windows among which the next is drawn; the examples themselves are drawn before
 
 
-def windowed_batches(
-    examples: tf.data.Dataset,
+def windowed_epochs(
+    examples: tf.data.Dataset | tuple,
     cut: Callable,
     *,
     batch_size: int,
-    shuffle: bool,
     trim: bool,
     rows_multiple: int = 1,
-) -> tf.data.Dataset:
-    """Makes batches of windows from batches of examples.
+) -> Callable:
+    """Makes what gives the windows of any epoch in batches.
 
     Args:
-        examples: `tf.data.Dataset` of batches of examples.
+        examples: tuple of arrays or tensors of as many rows, ragged ones too; or a `tf.data.Dataset` of batches of
+            them, which keeps its order.
         cut: callable of what a batch holds; gives (encoder inputs, labels, weights) of its windows, of one width.
         batch_size: int. Windows of a batch.
-        shuffle: bool. Another order every epoch.
         trim: bool. Cuts a batch, and what of labels and weights is as wide, to its longest row.
         rows_multiple: int, default 1. Rows of weight 0 fill batches up to a multiple.
 
     Returns:
-        `tf.data.Dataset` of (encoder inputs, labels, weights).
+        Callable of the number of an epoch and a seed, as `drawn_batches` takes them. Gives a `tf.data.Dataset` of
+        (encoder inputs, labels, weights).
     """
 
     @tf.autograph.experimental.do_not_convert
@@ -42,9 +43,21 @@ def windowed_batches(
         return example if rows_multiple == 1 else fill_up(example, rows_multiple)
 
     cut = tf.autograph.experimental.do_not_convert(cut)
-    rows = examples.map(cut, tf.data.AUTOTUNE).unbatch()
-    if shuffle:
-        rows = rows.shuffle(_SHUFFLED)
-    batches = rows.batch(batch_size).map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-    batches = without_autotuning(batches)
-    return with_known_steps(batches) if int(examples.cardinality()) >= 0 else batches
+    is_dataset = isinstance(examples, tf.data.Dataset)
+
+    def windows(epoch, seed):
+        drawn = examples if is_dataset else drawn_batches(examples, _EXAMPLES, epoch, seed)
+        rows = drawn.map(cut, tf.data.AUTOTUNE)
+        return rows if is_dataset or seed is None else drawn_rows(rows, _GROUP, epoch, seed)
+
+    def of_epoch(epoch=0, seed=None):
+        batches = windows(epoch, seed).rebatch(batch_size).map(finish, tf.data.AUTOTUNE)
+        if steps is not None:
+            batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
+        return without_autotuning(batches.prefetch(tf.data.AUTOTUNE))
+
+    # Without seed, so that what is counted once holds for every epoch.
+    known = not is_dataset or int(examples.cardinality()) >= 0
+    steps = None
+    steps = int(with_known_steps(of_epoch()).cardinality()) if known else None
+    return of_epoch

@@ -9,19 +9,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.data.examples import batches
+from keras_bert.data.examples import example_epochs
 from keras_bert.data.inputs import check_counts, checked_features, holds_pairs, row_count
 from keras_bert.data.label_rows import label_rows
 from keras_bert.metrics.labelled import LabelledAccuracy
 from keras_bert.models.classifier import BertClassifier
-from keras_bert.models.compilation import CompiledTask
+from keras_bert.models.fitting import FittedTask
 from keras_bert.models.lesson import Lesson
 from keras_bert.models.resizing import chosen_layers
 from keras_bert.text.preprocessor import check_fits
 from keras_bert.training.soft_labels import SoftLabelLoss
 
 
-class BertDistiller(CompiledTask):
+class BertDistiller(FittedTask):
     """Teaches a classifier, smaller as a rule, what another one knows: from texts with labels and without.
 
     The loss of a text is the sum of `alpha` times the divergence from the teacher's softened probabilities, `1 - alpha`
@@ -122,25 +122,23 @@ class BertDistiller(CompiledTask):
         """
         self.check_trains()
         check_counts(batch_size=batch_size)
-        if epochs <= initial_epoch:
-            raise ValueError(f"`epochs` must be above `initial_epoch`. Received: {epochs} and {initial_epoch}.")
         if y is None and not self.alpha and not self.hidden_weight:
             raise ValueError(
                 "There must be something to learn. Received: alpha=0 and no labels. Give an `alpha` above 0."
             )
-        dataset = self._batches(x, y, sample_weight, batch_size, shuffle)
+        of_epoch = self._epochs(x, y, sample_weight, batch_size)
         given = holds_pairs(x)
         self.student.pairs = self.student.pairs if given is None else given
         if validation_data is not None:
-            validation_data = self._batches(*(*validation_data, None)[:3], batch_size)
-        if self._automatic["optimizer"]:
-            self.set_schedule(int(dataset.cardinality()) * (epochs - initial_epoch))
-        return super().fit(
-            dataset,
+            validation_data = self._epochs(*(*validation_data, None)[:3], batch_size)()
+        return self.fit_epochs(
+            of_epoch,
+            seed=self.order_seed() if shuffle else None,
             epochs=epochs,
-            validation_data=validation_data,
             initial_epoch=initial_epoch,
-            shuffle=False,  # done
+            validation_data=validation_data,
+            examples=(x, y, sample_weight),
+            batch_size=batch_size,
             **kwargs,
         )
 
@@ -169,7 +167,7 @@ class BertDistiller(CompiledTask):
         """The share of labels that the student gives too."""
         return {"labels": [LabelledAccuracy()]}
 
-    def _batches(self, x, y, sample_weight, batch_size, shuffle=False):
+    def _epochs(self, x, y, sample_weight, batch_size):
         if isinstance(x, tf.data.Dataset):
             raise ValueError(
                 "Distillation reads texts twice, so it takes lists. Received: a dataset. Give its texts as `x`."
@@ -186,14 +184,13 @@ class BertDistiller(CompiledTask):
                 outputs["hidden"] = tf.zeros((tf.shape(targets)[0], len(self.lesson.layers)))
             return outputs
 
-        return batches(
+        return example_epochs(
             x,
             np.stack([labels, answers], axis=1),
             sample_weight,
             preprocessor=self.student.preprocessor,
             encode_labels=encode,
             batch_size=batch_size,
-            shuffle=shuffle,
             padding="fixed" if self.jit_compile else None,
             rows_multiple=self.distribute_strategy.num_replicas_in_sync,
         )

@@ -4,9 +4,8 @@ import math
 
 import tensorflow as tf
 
-from keras_bert.data.inputs import MASKS, check_counts, gives_ready_inputs, row_count, single_texts
-from keras_bert.data.masked_rows import checked_masks, endless, masked_epochs, ready_batches
-from keras_bert.data.steps import with_known_steps
+from keras_bert.data.inputs import MASKS, gives_ready_inputs, row_count, single_texts
+from keras_bert.data.masked_rows import checked_masks, masked_epochs, ready_epochs
 from keras_bert.models.task import Task
 
 
@@ -19,11 +18,6 @@ class MaskedTraining(Task):
         y=None,
         batch_size: int | None = None,
         epochs: int = 1,
-        validation_split: float = 0.0,
-        validation_data=None,
-        shuffle: bool = True,
-        steps_per_epoch: int | None = None,
-        initial_epoch: int = 0,
         **kwargs,
     ):
         """Trains on raw texts: a share of their tokens is hidden, others in every epoch, and guessed.
@@ -38,12 +32,8 @@ class MaskedTraining(Task):
             y: None. Texts are all there is to learn from.
             batch_size: int, default 32. Rows a batch.
             epochs: int, default 1.
-            validation_split: float, default 0. Share at the end of the texts that is held out.
-            validation_data: as `x`. Its masks are the same every time.
-            shuffle: bool, default True. Not done to a dataset.
-            steps_per_epoch: int, optional. By default an epoch is once through the texts.
-            initial_epoch: int, default 0.
-            **kwargs: `keras.Model.fit`'s.
+            **kwargs: of the other tasks' `fit` (`validation_data`, whose masks are the same every time, `checkpoint`,
+                ...) and `keras.Model.fit`'s.
 
         Returns:
             `keras.callbacks.History`. Loss and accuracy are means over the hidden tokens.
@@ -51,26 +41,7 @@ class MaskedTraining(Task):
         Raises:
             ValueError: for inputs that cannot be used: which, and what to do.
         """
-        check_counts(batch_size=batch_size, steps_per_epoch=steps_per_epoch)
-        if validation_split and validation_data is None:
-            (x, *_), validation_data = self._split(x, y, None, validation_split)
-        if are_texts(x):
-            _check_alone(y, kwargs.get("sample_weight"), kwargs.get("class_weight"))
-            of_epoch = self._epochs(x, batch_size, shuffle)
-            if steps_per_epoch is None:
-                steps_per_epoch = int(with_known_steps(of_epoch(0)).cardinality())
-            x = endless(of_epoch, initial_epoch * steps_per_epoch)
-        return super().fit(
-            x,
-            y,
-            batch_size=batch_size,
-            epochs=epochs,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            steps_per_epoch=steps_per_epoch,
-            initial_epoch=initial_epoch,
-            **kwargs,
-        )
+        return super().fit(x, y, batch_size, epochs, **kwargs)
 
     def _split(self, x, y, sample_weight, share):
         if isinstance(x, tf.data.Dataset):
@@ -85,26 +56,25 @@ class MaskedTraining(Task):
         parts = (tf.nest.map_structure(lambda t, part=part: t[part], x) for part in (slice(kept), slice(kept, rows)))
         return tuple((part, y, sample_weight) for part in parts)
 
-    def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
-        _check_alone(y, sample_weight, class_weight)
-        if are_texts(x):
-            return self._epochs(x, batch_size, held_out=True)(0)
-        if isinstance(x, tf.data.Dataset) and isinstance(x.element_spec, tuple):  # batches of `fit`, or like them
-            return x
-        return ready_batches(x, batch_size or 32, shuffle, self.distribute_strategy.num_replicas_in_sync)
+    def order_seed(self):
+        """Gives the seed of the masks: then the order, too, depends on nothing else."""
+        return self.seed, 0
 
-    def _epochs(self, texts, batch_size, shuffle=False, held_out=False):
+    def _epochs(self, x, y, sample_weight, batch_size, class_weight=None, training=False):
+        _check_alone(y, sample_weight, class_weight)
+        multiple = self.distribute_strategy.num_replicas_in_sync
+        if not are_texts(x):
+            return ready_epochs(x, batch_size or 32, multiple)
         self.check_reads_texts(batch_size)
         return masked_epochs(
-            texts,
+            x,
             self.preprocessor,
-            seed=(self.seed, int(held_out)),
+            seed=(self.seed, int(not training)),
             batch_size=batch_size or 32,
             mask_rate=self.mask_rate,
             mask_unit=self.mask_unit,
-            shuffle=shuffle,
             padding=self._padding,
-            rows_multiple=self.distribute_strategy.num_replicas_in_sync,
+            rows_multiple=multiple,
         )
 
 

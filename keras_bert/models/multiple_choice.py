@@ -212,9 +212,9 @@ class BertMultipleChoice(Task):
         x = choice_inputs(x) if isinstance(x, tf.data.Dataset) else x
         return portions(x, self.preprocessor, check=self.check_inputs)
 
-    def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
+    def _epochs(self, x, y, sample_weight, batch_size, class_weight=None, training=False):
         if isinstance(x, tf.data.Dataset):
             x = choice_examples(x, batch_size or 32)
         else:
             x, y = self._with_indices(x, y)
-        return super()._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+        return super()._epochs(x, y, sample_weight, batch_size, class_weight)

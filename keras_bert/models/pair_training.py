@@ -3,7 +3,7 @@
 import tensorflow as tf
 from keras import ops
 
-from keras_bert.data.examples import batches, split
+from keras_bert.data.examples import example_epochs, split
 from keras_bert.data.inputs import INPUTS, gives_ready_inputs
 from keras_bert.data.pair_examples import PairRows, checked_pairs, has_scores, labelled
 from keras_bert.models.pair_objective import PairAccuracy, PairCorrelation, PairLoss, are_scores
@@ -107,12 +107,12 @@ class PairTraining(Task):
         parts = split(x, labels, sample_weight, share, checked_pairs)
         return parts if y is not None else tuple((part, None, weight) for part, _, weight in parts)
 
-    def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
+    def _epochs(self, x, y, sample_weight, batch_size, class_weight=None, training=False):
         self.class_weights(class_weight)
         x, y, encode_labels = labelled(x, y)
         if isinstance(x, tf.data.Dataset) and gives_ready_inputs(x) and x.element_spec[0][INPUTS[0]].shape.rank == 2:
             x = x.batch(batch_size or 32)
-        return batches(
+        return example_epochs(
             x,
             y,
             sample_weight,
@@ -120,7 +120,6 @@ class PairTraining(Task):
             encode_labels=encode_labels,
             check=checked_pairs,
             batch_size=batch_size,
-            shuffle=shuffle,
             padding=self._padding,
             rows_multiple=self.distribute_strategy.num_replicas_in_sync,
         )

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tqdm
 
 from keras_bert.data.inputs import check_counts, gives_ready_inputs
-from keras_bert.data.span_examples import answer_spans, as_pairs, span_batches
+from keras_bert.data.span_examples import answer_spans, as_pairs, span_epochs
 from keras_bert.data.span_windows import span_windows
 from keras_bert.data.token_budget import context_groups
 from keras_bert.models.attribution import Attribution, checked_texts
@@ -141,10 +141,10 @@ class SpanPrediction(WindowedTask):
             no_answer_threshold=self.no_answer_threshold,
         )
 
-    def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
+    def _epochs(self, x, y, sample_weight, batch_size, class_weight=None, training=False):
         is_dataset = isinstance(x, tf.data.Dataset)
         if isinstance(x, dict) or (is_dataset and gives_ready_inputs(x)):
-            return super()._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+            return super()._epochs(x, y, sample_weight, batch_size, class_weight)
         self.class_weights(class_weight)
         self.check_reads_texts(batch_size)
         if not is_dataset:
@@ -152,13 +152,12 @@ class SpanPrediction(WindowedTask):
             y = answer_spans(x[1], y)
             self._warn_of_cut_questions(x[0])
             self._warn_of_long_answers(x[1], y)
-        return span_batches(
+        return span_epochs(
             x,
             y,
             sample_weight,
             windows=lambda *texts: self.windows(*texts, padding="fixed"),
             batch_size=batch_size or 32,
-            shuffle=shuffle,
             trim=self._padding is None,
             rows_multiple=self.distribute_strategy.num_replicas_in_sync,
         )

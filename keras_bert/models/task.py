@@ -4,20 +4,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bert.data.examples import batches, split
+from keras_bert.data.examples import example_epochs, split
 from keras_bert.data.inputs import check_counts, checked_features, holds_pairs, row_count
-from keras_bert.data.steps import check_ends, with_known_steps
 from keras_bert.data.token_budget import portions, prediction_batches
 from keras_bert.models.adaptation import Adaptation
-from keras_bert.models.compilation import CompiledTask
 from keras_bert.models.exporting import Exporting
+from keras_bert.models.fitting import FittedTask
 from keras_bert.models.saving import Saving
 
 # Texts that are answered at once: hardly any of them is padding, and Keras' loop would take longer than they do.
 _FEW = 32
 
 
-class Task(Adaptation, Saving, Exporting, CompiledTask):
+class Task(Adaptation, Saving, Exporting, FittedTask):
     """Base of the task models; a task adds its graph, its losses, its labels and the decoding of its answers.
 
     Not made by users. A task calls `start(encoder, preprocessor)` after `super().__init__`, and defines
@@ -68,7 +67,9 @@ class Task(Adaptation, Saving, Exporting, CompiledTask):
             steps_per_epoch: int, optional.
             initial_epoch: int, default 0.
             validation_batch_size: int, optional. Defaults to `batch_size`.
-            **kwargs: `keras.Model.fit`'s.
+            **kwargs: `checkpoint` (str or path), a folder to which the training is saved every ten minutes, or as a
+                `save_rule` (`keras_bert.training.SaveRule`) says, and from which the same call goes on after a kill,
+                to the weights of a run without one; and `keras.Model.fit`'s.
 
         Returns:
             `keras.callbacks.History`.
@@ -80,11 +81,9 @@ class Task(Adaptation, Saving, Exporting, CompiledTask):
         check_counts(
             batch_size=batch_size, steps_per_epoch=steps_per_epoch, validation_batch_size=validation_batch_size
         )
-        if epochs <= initial_epoch:
-            raise ValueError(f"`epochs` must be above `initial_epoch`. Received: {epochs} and {initial_epoch}.")
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = self._split(x, y, sample_weight, validation_split)
-        dataset = self._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+        of_epoch = self._epochs(x, y, sample_weight, batch_size, class_weight, training=True)
         given = self._holds_pairs(x)
         self.pairs = self.pairs if given is None else given
         if validation_data is not None:
@@ -93,21 +92,16 @@ class Task(Adaptation, Saving, Exporting, CompiledTask):
             if len(validation_data) not in (1, 2, 3):
                 raise ValueError(f"`validation_data` must be (x, y). Received: a tuple of {len(validation_data)}.")
             dev_x, dev_y, dev_weight = (*validation_data, None, None)[:3]
-            validation_data = self._batches(dev_x, dev_y, dev_weight, validation_batch_size or batch_size)
-            if kwargs.get("validation_steps") is None:
-                check_ends(validation_data, "validation_steps")
-        if steps_per_epoch is None:
-            dataset = with_known_steps(dataset)
-        if self._automatic["optimizer"]:
-            steps = steps_per_epoch or int(dataset.cardinality())
-            self.set_schedule(steps * (epochs - initial_epoch))
-        return super().fit(
-            dataset,
+            validation_data = self._epochs(dev_x, dev_y, dev_weight, validation_batch_size or batch_size)()
+        return self.fit_epochs(
+            of_epoch,
+            seed=self.order_seed() if shuffle else None,
             epochs=epochs,
-            validation_data=validation_data,
-            steps_per_epoch=steps_per_epoch,
             initial_epoch=initial_epoch,
-            shuffle=False,  # done
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation_data,
+            examples=(x, y, sample_weight),
+            batch_size=batch_size,
             **kwargs,
         )
 
@@ -126,9 +120,8 @@ class Task(Adaptation, Saving, Exporting, CompiledTask):
         """
         if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has made the batches already
             check_counts(batch_size=batch_size)
-            x, y, sample_weight = self._batches(x, y, sample_weight, batch_size), None, None
-            if kwargs.get("steps") is None:
-                check_ends(x, "steps")
+            x, kwargs["steps"] = self.spread(self._epochs(x, y, sample_weight, batch_size)(), kwargs.get("steps"))
+            y = sample_weight = None
         return super().evaluate(x, y, sample_weight=sample_weight, **kwargs)
 
     def predict(self, x, batch_size: int | None = None, verbose="auto", **kwargs) -> np.ndarray:
@@ -195,8 +188,8 @@ class Task(Adaptation, Saving, Exporting, CompiledTask):
     def _portions(self, x):
         return portions(x, self.preprocessor, self.pairs, self.check_inputs)
 
-    def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
-        return batches(
+    def _epochs(self, x, y, sample_weight, batch_size, class_weight=None, training=False):
+        return example_epochs(
             x,
             y,
             sample_weight,
@@ -205,7 +198,6 @@ class Task(Adaptation, Saving, Exporting, CompiledTask):
             check=self.check_inputs,
             class_weight=self.class_weights(class_weight),
             batch_size=batch_size,
-            shuffle=shuffle,
             padding=self._padding,
             rows_multiple=self.distribute_strategy.num_replicas_in_sync,
         )

@@ -8,7 +8,7 @@ import tqdm
 
 from keras_bert.data.examples import check_alone, checked_weights
 from keras_bert.data.inputs import gives_ready_inputs
-from keras_bert.data.windowed_examples import windowed_batches
+from keras_bert.data.windowed_examples import windowed_epochs
 from keras_bert.data.word_examples import Words, as_words, word_labels, words_of_dataset
 from keras_bert.data.word_windows import word_values, word_windows
 from keras_bert.models.windowed import WindowedTask
@@ -132,17 +132,18 @@ class TokenPrediction(WindowedTask):
 
         return part(slice(0, kept)), part(slice(kept, None))
 
-    def _batches(self, x, y, sample_weight, batch_size, shuffle=False, class_weight=None):
+    def _epochs(self, x, y, sample_weight, batch_size, class_weight=None, training=False):
         is_dataset = isinstance(x, tf.data.Dataset)
         if isinstance(x, dict) or (is_dataset and gives_ready_inputs(x)):
-            return super()._batches(x, y, sample_weight, batch_size, shuffle, class_weight)
+            return super()._epochs(x, y, sample_weight, batch_size, class_weight)
         self.check_reads_texts(batch_size)
         table = self.class_weights(class_weight)
         if is_dataset:
             check_alone(y, sample_weight)
             examples, has_others = words_of_dataset(x, self.labels)
+            examples = examples.ragged_batch(_EXAMPLES)
         else:
-            examples, has_others = self._examples(x, y, sample_weight, shuffle)
+            examples, has_others = self._examples(x, y, sample_weight)
 
         def cut(words_of, labels_of, weights_of, others_of):
             windows = self.windows(words_of, others_of if has_others else None, "fixed")
@@ -150,24 +151,22 @@ class TokenPrediction(WindowedTask):
             weight = tf.cast(windows.speaks, tf.float32) * tf.gather(weights_of, windows.examples)[:, tf.newaxis]
             return windows.inputs, tags, weight if table is None else weight * tf.gather(table, tags)
 
-        return windowed_batches(
-            examples.ragged_batch(_EXAMPLES),
+        return windowed_epochs(
+            examples,
             cut,
             batch_size=batch_size or 32,
-            shuffle=shuffle and not is_dataset,
             trim=self._padding is None,
             rows_multiple=self.distribute_strategy.num_replicas_in_sync,
         )
 
-    def _examples(self, x, y, sample_weight, shuffle):
+    def _examples(self, x, y, sample_weight):
         words = as_words(x)
         if not words.words.nrows():
             raise ValueError("There must be at least one text. Received: an empty list.")
         labels = word_labels(words, y, self.labels, self.marks)
         weights = checked_weights(sample_weight, len(y))
         others = tf.fill([len(y)], "") if words.others is None else words.others
-        examples = tf.data.Dataset.from_tensor_slices((words.words, labels, weights, others))
-        return examples.shuffle(len(y)) if shuffle else examples, words.others is not None
+        return (words.words, labels, weights, others), words.others is not None
 
 
 def _record(content, found):

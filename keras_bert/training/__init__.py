@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from keras_bert.training.lamb import Lamb as Lamb
     from keras_bert.training.optimizers import adamw as adamw
     from keras_bert.training.resume import fit_with_resume as fit_with_resume
+    from keras_bert.training.saving import SaveRule as SaveRule
     from keras_bert.training.schedules import WarmupLinearDecay as WarmupLinearDecay
     from keras_bert.training.soft_labels import SoftLabelLoss as SoftLabelLoss
 else:

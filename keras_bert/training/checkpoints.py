@@ -23,7 +23,8 @@ class Progress:
         epoch_steps: int, default 0. Those of them in the unfinished epoch.
         seconds: float, default 0. Time spent so far, over all runs, with evaluation and saving.
         history: list of dict. The logs of every finished epoch, with its `step`.
-        notes: dict. What else a training wants to find again; JSON values.
+        notes: dict. What else a training wants to find again; JSON values. The checkpoint of its `best_step` stays.
+        is_saved: bool, default False. Whether there is a checkpoint of it.
     """
 
     step: int = 0
@@ -31,6 +32,7 @@ class Progress:
     seconds: float = 0.0
     history: list[dict] = dataclasses.field(default_factory=list)
     notes: dict = dataclasses.field(default_factory=dict)
+    is_saved: bool = False
 
 
 class Checkpoints:
@@ -43,7 +45,6 @@ class Checkpoints:
         folder: str or path. On a disk or in a bucket (`gs://...`).
         model: `keras.Model`, compiled.
         configuration: dict, optional. What must not change in a training: sizes, seeds, data. JSON values.
-        keep: int, default 2. So many checkpoints stay.
         writes: bool, default True. `False` on workers that take part without leaving files.
 
     Example:
@@ -56,22 +57,21 @@ class Checkpoints:
         folder: str | os.PathLike,
         model: keras.Model,
         configuration: dict | None = None,
-        keep: int = 2,
         writes: bool = True,
     ):
         self.folder = os.fspath(folder)
         self.model = model
         self.configuration = json.loads(json.dumps(configuration or {}))
-        self.keep = keep
         self.writes = writes
 
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: Progress, keep: int = 2) -> None:
         """Writes a checkpoint and deletes the oldest.
 
         Args:
             progress: `Progress`.
+            keep: int, default 2. So many checkpoints stay beside the best.
         """
-        name = f"step-{progress.step:09d}"
+        name = _name(progress.step)
         folder = tf.io.gfile.join(self.folder, name if self.writes else f".{name}.{os.getpid()}")
         if tf.io.gfile.exists(folder):
             tf.io.gfile.rmtree(folder)
@@ -82,7 +82,7 @@ class Checkpoints:
             tf.io.gfile.rmtree(folder)
             return
         state = {
-            "progress": dataclasses.asdict(progress),
+            "progress": dataclasses.asdict(progress) | {"is_saved": True},
             "configuration": self.configuration,
             "variables": _described(self._variables()),
         }
@@ -90,7 +90,10 @@ class Checkpoints:
         with tf.io.gfile.GFile(new, "w") as file:
             file.write(json.dumps(state))
         tf.io.gfile.rename(new, tf.io.gfile.join(folder, _STATE))
-        for old in self._names()[self.keep :]:
+        best = _name(progress.notes.get("best_step", -1))
+        for old in self._names()[keep:]:
+            if old == best:
+                continue
             tf.io.gfile.rmtree(tf.io.gfile.join(self.folder, old))
 
     def find(self) -> Progress:
@@ -118,7 +121,7 @@ class Checkpoints:
                     stacklevel=2,
                 )
                 continue
-            return Progress(**state["progress"])
+            return Progress(**state["progress"] | {"is_saved": True})
         return Progress()
 
     def restore(self, progress: Progress) -> None:
@@ -130,7 +133,7 @@ class Checkpoints:
         Raises:
             ValueError: the model is another one: which variable differs.
         """
-        folder = tf.io.gfile.join(self.folder, f"step-{progress.step:09d}")
+        folder = tf.io.gfile.join(self.folder, _name(progress.step))
         with tf.io.gfile.GFile(tf.io.gfile.join(folder, _STATE)) as file:
             stored = json.loads(file.read())["variables"]
         here = _described(self._variables())
@@ -182,6 +185,10 @@ class Checkpoints:
                 f"A training can only go on as it began. Received: {folder!r}, where {'; '.join(different)}. "
                 "Ask for the same, or begin in a new folder."
             )
+
+
+def _name(step):
+    return f"step-{step:09d}"
 
 
 def _described(variables):

@@ -5,6 +5,7 @@ import types
 import keras
 import tensorflow as tf
 
+from keras_bert.training.distribution import has_workers
 from keras_bert.training.loss_terms import expand
 
 
@@ -101,20 +102,17 @@ class ExactStepModel(keras.Model):
             if metric.name == "loss":
                 metric.update_state(share * replicas, sample_weight=count / replicas)
         logs = self.get_metrics_result()
-        # Keras joins the logs of several workers along their first axis.
-        return {name: tf.reshape(value, (1,)) for name, value in logs.items()} if _has_workers() else logs
+        if has_workers(tf.distribute.get_strategy()):  # Keras joins their logs along the first axis
+            logs = {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+        return logs
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        if iterator is not None and _has_workers(self.distribute_strategy):
+        if iterator is not None and has_workers(self.distribute_strategy):
             # Keras' own would take the mean of a batch over the workers, and cannot for dicts: a part is enough.
             batch = next(next(iter(iterator))[-1])
             first = self.distribute_strategy.experimental_local_results
             data_batch, iterator = tf.nest.map_structure(lambda part: first(part)[0], batch), None
         super()._maybe_symbolic_build(iterator, data_batch)
-
-
-def _has_workers(strategy=None):
-    return isinstance(strategy or tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
 
 
 def _with_weights(data):

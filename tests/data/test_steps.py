@@ -26,8 +26,8 @@ def test_a_dataset_without_examples_is_refused():
 
 def test_no_pipeline_tunes_itself():
     """tf.data's own tuning lets the next epoch wait, idle, for up to as long as the last one took."""
-    words = make_tagger(num_layers=1)._batches([["a"]], [["O"]], None, 32)
-    texts = make_classifier()._batches(["a film"], ["negative"], None, 32)
+    words = make_tagger(num_layers=1)._epochs([["a"]], [["O"]], None, 32)()
+    texts = make_classifier()._epochs(["a film"], ["negative"], None, 32)()
     rows, _ = row_batches({name: tf.ones((2, 3), tf.int32) for name in INPUTS}, None, True)
     asked, _ = prediction_batches((tf.constant(["a"]),), make_preprocessor(), None, None)
     for dataset in (words, texts, rows, asked):

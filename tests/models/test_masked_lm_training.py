@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 
 import keras_bert
-from keras_bert.data.masked_rows import cut_rows, endless, masked_epochs
+from keras_bert.data.epochs import endless
+from keras_bert.data.masked_rows import cut_rows, masked_epochs
 from tests.masked import PLAIN, VOCABULARY, make_masked_lm
 
 MASK = VOCABULARY.index("[MASK]")
@@ -13,10 +14,10 @@ LONG = ["a b c d e f g h " * 5, "", "bk a . c", "h", "中国 d e", "a b c d e f 
 SLICES = tf.data.Dataset.from_tensor_slices
 
 
-def epochs_of(texts, seed=(0, 0), batch_size=3, **arguments):
-    how = {"mask_rate": 0.3, "mask_unit": "token", "shuffle": True, **arguments}
-    preprocessor = make_preprocessor()
-    return masked_epochs(texts, preprocessor, seed=seed, batch_size=batch_size, **how)
+def epochs_of(texts, seed=(0, 0), batch_size=3, shuffle=True, **arguments):
+    how = {"mask_rate": 0.3, "mask_unit": "token", **arguments}
+    of_epoch = masked_epochs(texts, make_preprocessor(), seed=seed, batch_size=batch_size, **how)
+    return lambda epoch, _=None: of_epoch(epoch, (seed[0], 0) if shuffle else None)
 
 
 def make_preprocessor():
@@ -216,7 +217,7 @@ MASKED = {name: np.ones((2, 1), int) for name in ("mask_positions", "mask_ids", 
         ([], {}, "There must be a text with a token. Received: 0 texts"),
         (["", " ", "\u200b"], {}, "There must be a text with a token. Received: 3 texts, none with one"),
         (SLICES(["", " "]), {}, "There must be at least one example. Received: a dataset without any"),
-        (SLICES(["", " "]), {"steps_per_epoch": 2}, "a text with a token. Received: a dataset without any"),
+        (SLICES(["", " "]), {"steps_per_epoch": 2}, "at least one example. Received: a dataset without any"),
         (SLICES(["a"]).repeat(), {}, "An endless dataset needs `steps_per_epoch`"),
         (SLICES([1.0]), {}, "must give texts, or dicts of rows that are masked. Received: TensorSpec"),
         (SLICES((["a"], ["b"])), {}, "must give texts, or dicts of rows that are masked"),

@@ -57,9 +57,10 @@ def run(data, output, pause=0.0, seed=1, hidden_dim=24, steps=STEPS):
         return keras_bert.data.pretraining_batches(manifest, batch_size=4, row_size=32, first_step=step, **options)
 
     checkpoints = keras_bert.training.Checkpoints(f"{output}/checkpoints", pretrainer, {"seed": seed})
+    rule = keras_bert.training.SaveRule(minutes=0)
     progress = keras_bert.training.fit_with_resume(
         pretrainer, batches, steps=steps, steps_per_epoch=STEPS_PER_EPOCH, checkpoints=checkpoints,
-        minutes_between_saves=0, callbacks=[Steps(pause)], validation_data=batches(0, seed=9).take(2), verbose=0,
+        save_rule=rule, callbacks=[Steps(pause)], validation_data=batches(0, seed=9).take(2), verbose=0,
     )  # fmt: skip
     return pretrainer, progress, traced
 

@@ -1,0 +1,146 @@
+"""The one `fit` behind those of the tasks: epochs of batches, on one device or many, from any step on."""
+
+import functools
+import os
+import random
+
+import keras
+import tensorflow as tf
+
+from keras_bert.data.epochs import endless
+from keras_bert.data.fingerprint import fingerprint
+from keras_bert.data.steps import check_ends, with_known_steps
+from keras_bert.models.compilation import CompiledTask
+from keras_bert.training.checkpoints import Checkpoints
+from keras_bert.training.distribution import distribute_rows, has_workers, is_chief
+from keras_bert.training.resume import fit_with_resume
+from keras_bert.training.saving import SaveRule
+
+
+class FittedTask(CompiledTask):
+    """What trains on epochs of batches. Not made by users."""
+
+    def fit_epochs(
+        self,
+        of_epoch,
+        *,
+        seed,
+        epochs: int,
+        initial_epoch: int,
+        steps_per_epoch: int | None = None,
+        validation_data: tf.data.Dataset | None = None,
+        validation_steps: int | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        save_rule: SaveRule | None = None,
+        examples: tuple = (),
+        batch_size: int | None = None,
+        **kwargs,
+    ) -> keras.callbacks.History:
+        """Trains on epochs.
+
+        Args:
+            of_epoch: callable of the number of an epoch and of a seed; gives a `tf.data.Dataset` of batches.
+            seed: two ints, or None: the order of the data.
+            epochs: int.
+            initial_epoch: int.
+            steps_per_epoch: int, optional. By default an epoch is once through the data.
+            validation_data: `tf.data.Dataset` of batches, optional.
+            validation_steps: int, optional.
+            checkpoint: str or path, optional. The folder where the training is saved, and goes on from.
+            save_rule: `SaveRule`, optional; by default it is saved every ten minutes.
+            examples: tuple of what the user gave: x, y, sample weights.
+            batch_size: int, optional. As the user gave it.
+            **kwargs: `keras.Model.fit`'s.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            ValueError: no epoch, no example, data without end and no number of steps, or a checkpoint of another
+                training.
+        """
+        if epochs <= initial_epoch:
+            raise ValueError(f"`epochs` must be above `initial_epoch`. Received: {epochs} and {initial_epoch}.")
+        if validation_data is not None:
+            validation_data, validation_steps = self.spread(validation_data, validation_steps, "validation_steps")
+        steps = steps_per_epoch or int(with_known_steps(of_epoch(0, seed)).cardinality())
+        if self._automatic["optimizer"]:
+            self.set_schedule(steps * (epochs - initial_epoch))
+
+        def batches(step):
+            return distribute_rows(self.distribute_strategy, endless(of_epoch, step, seed))
+
+        kwargs |= {"validation_data": validation_data, "validation_steps": validation_steps, "shuffle": False}
+        if checkpoint is None:
+            first = batches(initial_epoch * steps)
+            kwargs |= {"epochs": epochs, "initial_epoch": initial_epoch, "steps_per_epoch": steps}
+            return keras.Model.fit(self, first, **kwargs)
+        checkpoints = Checkpoints(
+            checkpoint,
+            self,
+            {"data": fingerprint(*examples), "batch_size": batch_size, "epochs": epochs, "steps_per_epoch": steps}
+            | self._settings(),
+            writes=is_chief(self.distribute_strategy),
+        )
+        progress = checkpoints.find()
+        if not progress.is_saved:
+            progress.step = initial_epoch * steps
+        seed = progress.notes.setdefault("seed", seed)
+        fit_with_resume(
+            self,
+            batches,
+            steps=epochs * steps,
+            steps_per_epoch=steps,
+            checkpoints=checkpoints,
+            save_rule=save_rule,
+            progress=progress,
+            fit=functools.partial(keras.Model.fit, self),
+            **kwargs,
+        )
+        return _as_history(self, progress)
+
+    def _settings(self):
+        """What must not change in a training: JSON values by their paths."""
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        settings = {"optimizer": optimizer, "gradient_accumulation_steps": self.gradient_accumulation_steps}
+        return dict(_flat(settings, ""))
+
+    def spread(self, batches: tf.data.Dataset, steps: int | None, argument: str = "steps"):
+        """Gives every worker its part of the batches that are evaluated.
+
+        Args:
+            batches: `tf.data.Dataset`.
+            steps: int, or None for all.
+            argument: str, default "steps". What the user calls them.
+
+        Returns:
+            What Keras takes, and how many steps to take of it: None where it sees the end.
+        """
+        if steps is None:
+            check_ends(batches, argument)
+        if not has_workers(self.distribute_strategy):
+            return batches, steps
+        steps = steps or int(with_known_steps(batches).cardinality())
+        return distribute_rows(self.distribute_strategy, batches.repeat()), steps
+
+    def order_seed(self) -> tuple[int, int]:
+        """Draws the seed of the order; `keras.utils.set_random_seed` fixes it."""
+        return random.randrange(2**31), random.randrange(2**31)
+
+
+def _flat(settings, path):
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{name}/")
+        elif name not in ("module", "registered_name", "build_config", "name"):
+            yield path + name, value
+
+
+def _as_history(model, progress):
+    """Gives the logs of all epochs, those of earlier runs too, as `keras.Model.fit` does."""
+    history = keras.callbacks.History()
+    history.set_model(model)
+    logs = [{name: value for name, value in epoch.items() if name != "step"} for epoch in progress.history]
+    history.epoch = list(range(len(logs)))
+    history.history = {name: [epoch.get(name) for epoch in logs] for name in (logs[-1] if logs else ())}
+    return history

@@ -1,0 +1,164 @@
+"""When a training is saved: every so often, at its end, and when the machine is taken away."""
+
+import dataclasses
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_bert.training.checkpoints import Checkpoints, Progress
+from keras_bert.training.distribution import has_workers
+
+# Steps after which several workers agree whether to save: each agreement is a message to all.
+_STEPS_TO_AGREE = 10
+_EXIT_CODE = 128 + signal.SIGTERM
+
+
+@dataclasses.dataclass(frozen=True)
+class SaveRule:
+    """When a training is saved, and what stays.
+
+    Args:
+        minutes: float, default 10. Between two saves.
+        steps: int, optional. Between two saves, in the place of the minutes.
+        best: str, optional. The log of an epoch that tells which is the best: "val_accuracy", or "val_loss", of which,
+            as of all whose name ends in "loss", less is better. Its checkpoint stays until there is a better one.
+        keep: int, default 2. So many checkpoints stay beside the best.
+
+    Raises:
+        ValueError: less than nothing.
+
+    Example:
+    >>> rule = keras_bert.training.SaveRule(steps=500, best="val_accuracy")
+    >>> classifier.fit(texts, labels, validation_data=(others, their_labels), checkpoint="run", save_rule=rule)
+    """
+
+    minutes: float = 10.0
+    steps: int | None = None
+    best: str | None = None
+    keep: int = 2
+
+    def __post_init__(self):
+        if self.minutes < 0 or (self.steps is not None and self.steps < 1) or self.keep < 1:
+            raise ValueError(
+                "Between two saves there must be 0 minutes or a step at least, and one must be kept. "
+                f"Received: minutes={self.minutes}, steps={self.steps}, keep={self.keep}."
+            )
+
+    def is_better(self, logs: dict, before: float | None) -> bool:
+        """Tells whether an epoch is the best so far.
+
+        Args:
+            logs: dict, the epoch's.
+            before: float, or None: the best epoch's before.
+
+        Returns:
+            bool.
+
+        Raises:
+            ValueError: `best` is none of the logs.
+        """
+        if self.best is None:
+            return False
+        if self.best not in logs:
+            raise ValueError(f"`best` must be one of the logs. Received: {self.best!r}; they are {', '.join(logs)}.")
+        sign = -1 if self.best.endswith("loss") else 1
+        return before is None or sign * logs[self.best] > sign * before
+
+
+class Saver(keras.callbacks.Callback):
+    """Counts the steps, keeps the logs, and saves by the rule. After other callbacks: they add to the logs.
+
+    As a context it takes SIGTERM: then it saves after the step, and exits.
+
+    Args:
+        checkpoints: `Checkpoints`.
+        progress: `Progress`, which it carries on.
+        rule: `SaveRule`.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, progress: Progress, rule: SaveRule):
+        super().__init__()
+        self.checkpoints, self.progress, self.rule = checkpoints, progress, rule
+        self.stopped = False
+        self._is_asked_to_end = False
+        self._last_save = time.monotonic()
+        self._saved_step = progress.step
+
+    def __enter__(self):
+        self._before_signal = None
+        if threading.current_thread() is threading.main_thread():
+            self._before_signal = signal.signal(signal.SIGTERM, self._ask_to_end)
+        return self
+
+    def __exit__(self, *_):
+        if self._before_signal is not None:
+            signal.signal(signal.SIGTERM, self._before_signal)
+
+    def on_train_begin(self, logs=None):
+        self._clock = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before = self.progress.step, self.progress.epoch_steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.progress.step, self.progress.epoch_steps = (before + batch + 1 for before in self._before)
+        self._count_seconds()
+        # The end of an epoch has its own save, after the evaluation.
+        if batch + 1 < self.params["steps"]:
+            self._save_if_due()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {name: float(np.ravel(value)[0]) for name, value in (logs or {}).items()}
+        self.progress.history.append({"step": self.progress.step, **logs})
+        self.progress.epoch_steps = 0
+        self._count_seconds()
+        is_best = self.rule.is_better(logs, self.progress.notes.get("best"))
+        if is_best:
+            self.progress.notes |= {"best": logs[self.rule.best], "best_step": self.progress.step}
+        self._save_if_due(is_best)
+
+    def on_train_end(self, logs=None):
+        self.stopped = self.model.stop_training
+        if self._saved_step != self.progress.step:
+            self._save()
+
+    def _ask_to_end(self, *_):
+        self._is_asked_to_end = True
+
+    def _save_if_due(self, is_due=False):
+        step, rule = self.progress.step, self.rule
+        if rule.steps is not None:
+            is_due |= step - self._saved_step >= rule.steps
+        else:
+            is_due |= time.monotonic() - self._last_save >= 60 * rule.minutes
+        ends = self._is_asked_to_end
+        strategy = self.model.distribute_strategy
+        if has_workers(strategy):  # whose clocks differ, and who must all take part
+            if step % _STEPS_TO_AGREE and self.progress.epoch_steps:
+                return
+            is_due, ends = (bool(count) for count in _sums(strategy, [is_due, ends]))
+        if is_due or ends:
+            self._save()
+        if ends:
+            raise SystemExit(_EXIT_CODE)
+
+    def _save(self):
+        self.checkpoints.save(self.progress, self.rule.keep)
+        self._saved_step = self.progress.step
+        self._last_save = time.monotonic()
+
+    def _count_seconds(self):
+        now = time.monotonic()
+        self.progress.seconds += now - self._clock
+        self._clock = now
+
+
+def _sums(strategy, values):
+    """Adds up numbers over all workers."""
+    values = tf.cast(values, tf.float32)
+    per_replica = strategy.run(lambda: tf.identity(values))
+    return strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None).numpy()

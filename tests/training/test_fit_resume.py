@@ -1,0 +1,156 @@
+"""`fit(checkpoint=...)` of the tasks: killed, told to end or run again, it ends as if nothing had happened."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_bert.data.fingerprint import fingerprint
+from keras_bert.training import SaveRule
+from tests.classifiers import NAMES, TEXTS, make_classifier
+from tests.training import fitting_run
+
+SCRIPT = pathlib.Path(__file__).parent / "fitting_run.py"
+
+
+def start(head, output, *flags):
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), head, str(output), *map(str, flags)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+
+
+def finish(head, output):
+    process = start(head, output)
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors[-2000:]
+    return json.loads((output / "result.json").read_text())
+
+
+def steps_until(process, count):
+    for _ in range(count):
+        if not process.stdout.readline():
+            break
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Gives the result of a head's run without a kill; each is made once."""
+    results = {}
+
+    def of(head):
+        if head not in results:
+            results[head] = finish(head, tmp_path_factory.mktemp(head))
+        return results[head]
+
+    return of
+
+
+def test_a_machine_that_is_taken_back_costs_nothing(undisturbed, tmp_path):
+    """SIGTERM in the first epoch, SIGKILL later: with dropout and a new order in every epoch the end is the same."""
+    process = start("classifier", tmp_path, "--pause", 0.2)
+    steps_until(process, 3)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    saved = sorted((tmp_path / "checkpoints").glob("step-*/state.json"))[-1]
+    assert 3 <= json.loads(saved.read_text())["progress"]["step"] <= 5
+    process = start("classifier", tmp_path, "--pause", 0.2)
+    steps_until(process, 4)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "result.json").exists()
+    found = finish("classifier", tmp_path)
+    assert found == undisturbed("classifier")
+    assert len(found["history"]["val_loss"]) == 4 and len(set(found["history"]["val_loss"])) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["span", "token", "masked"])
+def test_random_kills_of_the_other_heads_cost_nothing(head, undisturbed, tmp_path):
+    draw = random.Random(0)
+    for _ in range(4):
+        process = start(head, tmp_path, "--pause", 0.1)
+        steps_until(process, draw.randint(1, 8))
+        time.sleep(draw.uniform(0, 0.2))
+        process.kill()
+        process.communicate()
+    assert finish(head, tmp_path) == undisturbed(head)
+
+
+def test_a_finished_training_is_restored_and_not_repeated(tmp_path):
+    model, history = fitting_run.run("classifier", tmp_path)
+    again, same = fitting_run.run("classifier", tmp_path)
+    assert same == history
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(again.optimizer.iterations) == 16
+
+
+def test_what_changed_is_named(tmp_path):
+    fitting_run.run("classifier", tmp_path, epochs=1)
+    with pytest.raises(ValueError, match="epochs was 1 and is 2.*learning_rate/config/total_steps was 4 and is 8"):
+        fitting_run.run("classifier", tmp_path, epochs=2)
+    with pytest.raises(ValueError, match="where optimizer/config/learning_rate/config/peak was 0.01 and is 0.02"):
+        fitting_run.run("classifier", tmp_path, epochs=1, learning_rate=0.02)
+    others = ([*TEXTS[1:], "good"], NAMES)
+    with pytest.raises(ValueError, match="where data was '[0-9a-f]{16}' and is '[0-9a-f]{16}'"):
+        fitting_run.run("classifier", tmp_path, epochs=1, examples=others)
+
+
+def test_the_best_epoch_and_the_newest_stay(tmp_path):
+    _, history = fitting_run.run("classifier", tmp_path, epochs=6, best="val_loss", keep=1)
+    losses = history["val_loss"]
+    kept = {int(path.name[5:]) for path in (tmp_path / "checkpoints").iterdir()}
+    assert kept == {4 * (1 + losses.index(min(losses))), 24}
+
+
+def test_a_dataset_is_gone_on_with_where_it_gives_the_same_each_time(tmp_path):
+    dataset = tf.data.Dataset.from_tensor_slices((TEXTS, [int(name == "positive") for name in NAMES]))
+
+    def fit(data, epochs_before):
+        classifier = make_classifier()
+        classifier.compile(learning_rate=0.01)
+        folder = tmp_path / str(epochs_before)
+        return classifier.fit(data.batch(2), epochs=2, checkpoint=folder, save_rule=SaveRule(steps=1), verbose=0)
+
+    history = fit(dataset.shuffle(7, seed=1, reshuffle_each_iteration=False), 0).history
+    assert len(history["loss"]) == 2
+    with pytest.raises(ValueError, match="in the same order each time. Received: a dataset that gives other elements"):
+        fit(dataset.shuffle(7), 1)
+
+
+def test_a_rule_must_leave_something():
+    for wrong in ({"minutes": -1}, {"steps": 0}, {"keep": 0}):
+        with pytest.raises(ValueError, match="one must be kept. Received: minutes="):
+            SaveRule(**wrong)
+    with pytest.raises(ValueError, match="`best` must be one of the logs. Received: 'val_f1'; they are loss"):
+        SaveRule(best="val_f1").is_better({"loss": 1.0}, None)
+    assert SaveRule(best="loss").is_better({"loss": 1.0}, 2.0) and not SaveRule(best="f1").is_better({"f1": 1.0}, 2.0)
+    assert not SaveRule().is_better({"loss": 1.0}, None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (["a", "bc"], [0, 1]),
+        (["ab", "c"], [1, 0]),
+        (["ab", "c"], [0, 1], [1.0, 2.0]),
+        ((["ab"], ["c"]), [0, 1]),
+        ({"token_ids": np.ones((2, 2), "int32")}, [0, 1]),
+        (["ab", "c"], [{"text": "a", "answer_start": 0}, None]),
+        (tf.ragged.constant([["ab"], ["c"]]), [0, 1]),
+    ],
+)
+def test_other_examples_have_another_fingerprint(other):
+    assert fingerprint(*other) == fingerprint(*other) != fingerprint(["ab", "c"], [0, 1])
+    assert fingerprint(["ab", "c"], [0, 1]) == fingerprint(["ab", "c"], [0, 1])
