@@ -12,9 +12,10 @@ from keras_bert.data.fingerprint import fingerprint
 from keras_bert.data.steps import check_ends, with_known_steps
 from keras_bert.models.compilation import CompiledTask
 from keras_bert.training.checkpoints import Checkpoints
-from keras_bert.training.distribution import distribute_rows, has_workers, is_chief
+from keras_bert.training.distribution import is_chief
 from keras_bert.training.resume import fit_with_resume
 from keras_bert.training.saving import SaveRule
+from keras_bert.training.workers import distribute_rows, has_workers, map_on_workers
 
 
 class FittedTask(CompiledTask):
@@ -104,6 +105,26 @@ class FittedTask(CompiledTask):
         optimizer = keras.saving.serialize_keras_object(self.optimizer)
         settings = {"optimizer": optimizer, "gradient_accumulation_steps": self.gradient_accumulation_steps}
         return dict(_flat(settings, ""))
+
+    def predict_batches(self, x, batch_size: int | None = None, verbose="auto", **kwargs):
+        """Does as `keras.Model.predict`; of several workers each answers its part, and all have all answers.
+
+        Args:
+            x: `tf.data.Dataset` of batches of inputs, or a dict of arrays.
+            batch_size: int, optional, of arrays.
+            verbose: as in `keras.Model.predict`; several workers show nothing.
+            **kwargs: `keras.Model.predict`'s.
+
+        Returns:
+            Nested arrays.
+        """
+        if not has_workers(self.distribute_strategy):
+            return keras.Model.predict(self, x, batch_size, verbose, **kwargs)
+        if not isinstance(x, tf.data.Dataset):
+            x = tf.data.Dataset.from_tensor_slices(x).batch(batch_size or 32)
+        if getattr(self, "_worker_step", None) is None:
+            self._worker_step = tf.function(self.predict_step, reduce_retracing=True, autograph=False)
+        return map_on_workers(self.distribute_strategy, self._worker_step, x)
 
     def spread(self, batches: tf.data.Dataset, steps: int | None, argument: str = "steps"):
         """Gives every worker its part of the batches that are evaluated.

@@ -87,7 +87,7 @@ class MaskedPrediction(MaskedTraining):
         for part in portions(x, self.preprocessor, pairs=False):
             ids = self.preprocessor.tokenizer(single_texts(part))
             dataset, texts = single_mask_batches(ids, self.preprocessor, batch_size, self._padding)
-            found = keras.Model.predict(self, dataset, verbose=verbose, **kwargs) if len(texts) else np.zeros((0, 1))
+            found = self.predict_batches(dataset, verbose=verbose, **kwargs) if len(texts) else np.zeros((0, 1))
             rows = int(ids.nrows())
             losses = np.bincount(texts, -found[:, 0].astype("float64"), minlength=rows)
             counts = np.bincount(texts, minlength=rows)
@@ -169,7 +169,7 @@ class MaskedPrediction(MaskedTraining):
             rows = np.flatnonzero(widths == width)
             some = tf.gather(masked.ids, rows)
             dataset, order = mask_batches(some, reader, width, top_k, batch_size, self._padding)
-            found = keras.Model.predict(self, dataset, **options)
+            found = self.predict_batches(dataset, **options)
             rows = rows[order]
             is_mask = np.arange(width) < counts[rows][:, np.newaxis]
             places = (first[rows][:, np.newaxis] + np.arange(width))[is_mask]
@@ -179,11 +179,11 @@ class MaskedPrediction(MaskedTraining):
     def _predict_ready(self, x, batch_size, verbose, **kwargs):
         if isinstance(x, dict):
             x = checked_masks(x, ("mask_positions",))
-            return keras.Model.predict(self, x, batch_size or 32, verbose, **kwargs)
+            return self.predict_batches(x, batch_size or 32, verbose, **kwargs)
         spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
         check_names(spec, ("mask_positions",))
         x = x.map(lambda rows, *_: {name: rows[name] for name in self.input})
-        return keras.Model.predict(self, x, verbose=verbose, **kwargs)
+        return self.predict_batches(x, verbose=verbose, **kwargs)
 
     def _check_top_k(self, top_k):
         check_counts(top_k=top_k)

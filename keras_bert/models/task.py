@@ -144,7 +144,7 @@ class Task(Adaptation, Saving, Exporting, FittedTask):
                 parts.append(self._predict_at_once(features))
                 continue
             dataset, order = prediction_batches(features, self.packer, batch_size, self._padding)
-            answers = super().predict(dataset, verbose=verbose, **kwargs)
+            answers = self.predict_batches(dataset, verbose=verbose, **kwargs)
             parts.append(answers[np.argsort(order)])
         if not parts:
             nothing = {name: tf.zeros((*[0] * (len(x.shape) - 1), 3), tf.int32) for name, x in self.input.items()}

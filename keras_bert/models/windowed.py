@@ -19,7 +19,7 @@ class WindowedTask(Task):
     def predict_ready(self, x: dict, batch_size: int | None, verbose, **kwargs):
         """Gives the logits of ready inputs, as `keras.Model.predict` does."""
         check_counts(batch_size=batch_size)
-        return keras.Model.predict(self, checked_features(x), batch_size or 32, verbose, **kwargs)
+        return self.predict_batches(checked_features(x), batch_size or 32, verbose, **kwargs)
 
     def predict_windows(self, inputs: dict, batch_size: int | None, **kwargs):
         """Computes windows in batches of about equal work.
@@ -33,7 +33,7 @@ class WindowedTask(Task):
             The outputs, arrays `(W, T, ...)`.
         """
         dataset, order = row_batches(inputs, batch_size, trim=self._padding is None)
-        outputs = keras.Model.predict(self, dataset, verbose=0, **kwargs)
+        outputs = self.predict_batches(dataset, verbose=0, **kwargs)
         back, width = np.argsort(order), inputs["token_ids"].shape[1]
         return tf.nest.map_structure(lambda output: output[back, :width], outputs)
 

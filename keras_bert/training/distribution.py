@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_bert.training.workers import has_workers
+
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 _SECONDS_TO_CONNECT = 10
 
@@ -99,54 +101,6 @@ def distribute_batches(
         return dataset.rebatch(rows // replicas, drop_remainder=True)
 
     return strategy.distribute_datasets_from_function(of_host)
-
-
-def distribute_rows(
-    strategy: tf.distribute.Strategy, batches: tf.data.Dataset
-) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """Cuts batches that every host makes alike: each replica gets its rows, none is left out or given twice.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-        batches: `tf.data.Dataset` of nested tensors of as many rows, a multiple of the replicas. The same on each host.
-
-    Returns:
-        What `fit` takes under the strategy.
-
-    Example:
-    >>> distribute_rows(tf.distribute.get_strategy(), tf.data.Dataset.range(4).batch(2))
-    """
-    if not has_workers(strategy):
-        return batches
-
-    def of_host(context):
-        replicas = context.num_replicas_in_sync // context.num_input_pipelines
-        first = context.input_pipeline_id * replicas
-
-        @tf.autograph.experimental.do_not_convert
-        def cut(*batch):
-            rows = tf.cast(tf.shape(tf.nest.flatten(batch)[0])[0], tf.int64) // context.num_replicas_in_sync
-
-            def part(replica):
-                return tf.nest.map_structure(lambda x: x[replica * rows : (replica + 1) * rows], batch)
-
-            return tf.data.Dataset.range(first, first + replicas).map(part)
-
-        return batches.flat_map(cut).prefetch(replicas)
-
-    return strategy.distribute_datasets_from_function(of_host)
-
-
-def has_workers(strategy: tf.distribute.Strategy) -> bool:
-    """Tells whether several processes train together.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-
-    Returns:
-        bool.
-    """
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
 @functools.cache

@@ -7,10 +7,9 @@ import time
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_bert.training.checkpoints import Checkpoints, Progress
-from keras_bert.training.distribution import has_workers
+from keras_bert.training.workers import has_workers, sums_over_workers
 
 # Steps after which several workers agree whether to save: each agreement is a message to all.
 _STEPS_TO_AGREE = 10
@@ -140,7 +139,7 @@ class Saver(keras.callbacks.Callback):
         if has_workers(strategy):  # whose clocks differ, and who must all take part
             if step % _STEPS_TO_AGREE and self.progress.epoch_steps:
                 return
-            is_due, ends = (bool(count) for count in _sums(strategy, [is_due, ends]))
+            is_due, ends = (bool(count) for count in sums_over_workers(strategy, [is_due, ends]))
         if is_due or ends:
             self._save()
         if ends:
@@ -155,10 +154,3 @@ class Saver(keras.callbacks.Callback):
         now = time.monotonic()
         self.progress.seconds += now - self._clock
         self._clock = now
-
-
-def _sums(strategy, values):
-    """Adds up numbers over all workers."""
-    values = tf.cast(values, tf.float32)
-    per_replica = strategy.run(lambda: tf.identity(values))
-    return strategy.reduce(tf.distribute.ReduceOp.SUM, per_replica, axis=None).numpy()

@@ -5,8 +5,8 @@ import types
 import keras
 import tensorflow as tf
 
-from keras_bert.training.distribution import has_workers
 from keras_bert.training.loss_terms import expand
+from keras_bert.training.workers import has_workers
 
 
 class ExactStepModel(keras.Model):

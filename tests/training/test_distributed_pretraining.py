@@ -1,30 +1,15 @@
 """Pre-training gives the same losses on one device, on two of a machine, and on two machines (here: processes)."""
 
 import json
-import os
 import pathlib
-import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 import keras_bert
+from tests.training.processes import finish, start, start_workers
 
 SCRIPT = pathlib.Path(__file__).parent / "distributed_run.py"
-
-
-def start(records, output, *flags, **variables):
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
-    command = [sys.executable, str(SCRIPT), str(records), str(output), *map(str, flags)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def finish(*processes):
-    for process in processes:
-        _, errors = process.communicate(timeout=400)
-        assert process.returncode == 0, errors[-2000:]
 
 
 def result(output, name):
@@ -34,7 +19,7 @@ def result(output, name):
 @pytest.fixture(scope="module")
 def one(records, tmp_path_factory):
     output = tmp_path_factory.mktemp("one")
-    finish(start(records, output))
+    finish(start(SCRIPT, records, output))
     return result(output, "one-0")
 
 
@@ -49,34 +34,17 @@ def assert_equal(found, expected):
 @pytest.mark.slow
 def test_two_replicas_train_as_one_device(records, one, tmp_path):
     assert len(one["losses"]) == 50 and one["losses"][-1] < one["losses"][0] - 0.1
-    finish(start(records, tmp_path, "--strategy", "mirrored"))
+    finish(start(SCRIPT, records, tmp_path, "--strategy", "mirrored"))
     found = result(tmp_path, "mirrored-0")
     assert len(found["losses"]) == 50
     assert_equal(found, one)
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @pytest.mark.slow
 def test_two_workers_train_as_one_device_and_go_on(records, one, tmp_path):
     for steps in (30, 50):
-        workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-        configurations = [
-            json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}}) for i in range(2)
-        ]
         flags = ("--strategy", "multi_worker", "--steps", steps)
-        finish(*[
-            start(records, tmp_path, *flags, "--worker", i, TF_CONFIG=configuration)
-            for i, configuration in enumerate(configurations)
-        ])  # fmt: skip
+        finish(*start_workers(SCRIPT, records, tmp_path, *flags, count=2))
     for i in range(2):
         found = result(tmp_path, f"multi_worker-{i}")
         assert len(found["losses"]) == 20

@@ -1,12 +1,9 @@
 """`fit(checkpoint=...)` of the tasks: killed, told to end or run again, it ends as if nothing had happened."""
 
 import json
-import os
 import pathlib
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -17,29 +14,14 @@ from keras_bert.data.fingerprint import fingerprint
 from keras_bert.training import SaveRule
 from tests.classifiers import NAMES, TEXTS, make_classifier
 from tests.training import fitting_run
+from tests.training.processes import finish, kill, start, steps_until
 
 SCRIPT = pathlib.Path(__file__).parent / "fitting_run.py"
 
 
-def start(head, output, *flags):
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), head, str(output), *map(str, flags)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
-
-
-def finish(head, output):
-    process = start(head, output)
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors[-2000:]
+def result(head, output):
+    finish(start(SCRIPT, head, output))
     return json.loads((output / "result.json").read_text())
-
-
-def steps_until(process, count):
-    for _ in range(count):
-        if not process.stdout.readline():
-            break
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +31,7 @@ def undisturbed(tmp_path_factory):
 
     def of(head):
         if head not in results:
-            results[head] = finish(head, tmp_path_factory.mktemp(head))
+            results[head] = result(head, tmp_path_factory.mktemp(head))
         return results[head]
 
     return of
@@ -57,19 +39,18 @@ def undisturbed(tmp_path_factory):
 
 def test_a_machine_that_is_taken_back_costs_nothing(undisturbed, tmp_path):
     """SIGTERM in the first epoch, SIGKILL later: with dropout and a new order in every epoch the end is the same."""
-    process = start("classifier", tmp_path, "--pause", 0.2)
+    process = start(SCRIPT, "classifier", tmp_path, "--pause", 0.2)
     steps_until(process, 3)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 143
     saved = sorted((tmp_path / "checkpoints").glob("step-*/state.json"))[-1]
     assert 3 <= json.loads(saved.read_text())["progress"]["step"] <= 5
-    process = start("classifier", tmp_path, "--pause", 0.2)
+    process = start(SCRIPT, "classifier", tmp_path, "--pause", 0.2)
     steps_until(process, 4)
-    process.kill()
-    process.communicate()
+    kill(process)
     assert not (tmp_path / "result.json").exists()
-    found = finish("classifier", tmp_path)
+    found = result("classifier", tmp_path)
     assert found == undisturbed("classifier")
     assert len(found["history"]["val_loss"]) == 4 and len(set(found["history"]["val_loss"])) == 4
 
@@ -79,12 +60,11 @@ def test_a_machine_that_is_taken_back_costs_nothing(undisturbed, tmp_path):
 def test_random_kills_of_the_other_heads_cost_nothing(head, undisturbed, tmp_path):
     draw = random.Random(0)
     for _ in range(4):
-        process = start(head, tmp_path, "--pause", 0.1)
+        process = start(SCRIPT, head, tmp_path, "--pause", 0.1)
         steps_until(process, draw.randint(1, 8))
         time.sleep(draw.uniform(0, 0.2))
-        process.kill()
-        process.communicate()
-    assert finish(head, tmp_path) == undisturbed(head)
+        kill(process)
+    assert result(head, tmp_path) == undisturbed(head)
 
 
 def test_a_finished_training_is_restored_and_not_repeated(tmp_path):

@@ -1,32 +1,16 @@
 """Kill a trainer, start it again: it must end as if nothing had happened."""
 
 import json
-import os
 import pathlib
 import random
-import subprocess
-import sys
 import time
 
 import pytest
 
 from tests.training import pretraining_run
+from tests.training.processes import finish, kill, start, steps_until
 
 SCRIPT = pathlib.Path(__file__).parent / "pretraining_run.py"
-
-
-def start(data, output, *flags):
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(data), str(output), *map(str, flags)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
-
-
-def finish(process):
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors[-2000:]
-    return errors
 
 
 def result(output):
@@ -36,17 +20,14 @@ def result(output):
 @pytest.fixture(scope="module")
 def undisturbed(records, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
-    finish(start(records, output))
+    finish(start(SCRIPT, records, output))
     return result(output)
 
 
 def kill_after(process, steps, seconds=0.0):
-    for _ in range(steps):
-        if not process.stdout.readline():
-            break
+    steps_until(process, steps)
     time.sleep(seconds)
-    process.kill()
-    process.communicate()
+    kill(process)
 
 
 def states(output):
@@ -55,7 +36,7 @@ def states(output):
 
 def test_a_killed_training_ends_as_if_nothing_had_happened(records, undisturbed, tmp_path):
     """Also where the newest checkpoint is cut short, and where the kill came while one was written."""
-    kill_after(start(records, tmp_path, "--pause", 0.05), steps=9, seconds=0.02)
+    kill_after(start(SCRIPT, records, tmp_path, "--pause", 0.05), steps=9, seconds=0.02)
     assert not (tmp_path / "result.json").exists() and len(states(tmp_path)) == 2
     newest = states(tmp_path)[-1].parent
     file = next(newest.glob("variables.data*"))
@@ -63,7 +44,7 @@ def test_a_killed_training_ends_as_if_nothing_had_happened(records, undisturbed,
     unfinished = tmp_path / "checkpoints" / "step-000000020"
     unfinished.mkdir()
     (unfinished / "variables.index").write_bytes(b"")
-    errors = finish(start(records, tmp_path))
+    (errors,) = finish(start(SCRIPT, records, tmp_path))
     assert "cannot be read and is passed over for the one before" in errors and newest.name in errors
     assert result(tmp_path) == undisturbed
     assert [epoch["step"] for epoch in undisturbed["history"]] == [6, 12, 18, 23]
@@ -77,7 +58,7 @@ def test_twenty_kills_at_random_moments(records, undisturbed, tmp_path):
         output.mkdir()
         kills = 0
         while not (output / "result.json").exists():
-            process = start(records, output, "--pause", 0.1)
+            process = start(SCRIPT, records, output, "--pause", 0.1)
             if kills < 3:
                 kill_after(process, draw.randint(0, 8), draw.uniform(0, 0.3))
                 kills += 1
