@@ -9,8 +9,8 @@ from keras_bert.data.steps import with_known_steps
 from keras_bert.layers.pooler import SplitPositions
 from keras_bert.metrics.vocabulary import VocabularyAccuracy, VocabularyCrossentropy
 from keras_bert.models.adaptation import Adaptation
-from keras_bert.models.compilation import CompiledTask
 from keras_bert.models.encoder import BertEncoder
+from keras_bert.models.fitting import FittedTask
 from keras_bert.models.positions import hidden_at, masked_lm_head
 from keras_bert.models.saving import Saving, preset_parts
 from keras_bert.models.weights import assign_weights, dense_weights, masked_lm_weights
@@ -18,7 +18,7 @@ from keras_bert.text.preprocessor import BertPreprocessor, check_fits
 
 
 @keras.saving.register_keras_serializable("keras_bert")
-class BertPretrainer(Adaptation, Saving, CompiledTask):
+class BertPretrainer(Adaptation, Saving, FittedTask):
     """Learns an encoder from raw text: guesses masked tokens, and whether a second segment followed the first.
 
     The last layer computes the masked and the first positions only: nothing else is read.
@@ -118,11 +118,23 @@ class BertPretrainer(Adaptation, Saving, CompiledTask):
             epochs: int, default 1.
             steps_per_epoch: int, optional. Needed where the dataset does not end.
             initial_epoch: int, default 0.
-            **kwargs: `keras.Model.fit`'s.
+            **kwargs: `checkpoint` and `save_rule`, as in `BertClassifier.fit`, where the dataset gives the same each
+                time (what was trained on before is read again: `keras_bert.training.fit_with_resume` begins anywhere);
+                and `keras.Model.fit`'s.
 
         Returns:
             `keras.callbacks.History`.
         """
+        if kwargs.get("checkpoint") is not None:
+            return self.fit_epochs(
+                lambda epoch, seed: x,
+                seed=None,
+                epochs=epochs,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                examples=(x,),
+                **kwargs,
+            )
         if steps_per_epoch is None:
             x = with_known_steps(x)
         if self._automatic["optimizer"]:

@@ -6,14 +6,16 @@ import random
 import signal
 import time
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_bert
 from keras_bert.data.fingerprint import fingerprint
 from keras_bert.training import SaveRule
 from tests.classifiers import NAMES, TEXTS, make_classifier
-from tests.training import fitting_run
+from tests.training import fitting_run, pretraining_run
 from tests.training.processes import finish, kill, start, steps_until
 
 SCRIPT = pathlib.Path(__file__).parent / "fitting_run.py"
@@ -107,6 +109,36 @@ def test_a_dataset_is_gone_on_with_where_it_gives_the_same_each_time(tmp_path):
     assert len(history["loss"]) == 2
     with pytest.raises(ValueError, match="in the same order each time. Received: a dataset that gives other elements"):
         fit(dataset.shuffle(7), 1)
+
+
+class Interrupted(keras.callbacks.Callback):
+    """Breaks off after so many steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps -= 1
+        if not self.steps:
+            raise KeyboardInterrupt
+
+
+def test_a_pretrainer_goes_on_with_its_batches(records, tmp_path):
+    manifest = keras_bert.data.read_manifest(records)
+    batches = keras_bert.data.pretraining_batches(manifest, batch_size=4, row_size=32)
+
+    def fit(folder, *callbacks):
+        pretrainer = pretraining_run.build(manifest)
+        options = {"checkpoint": tmp_path / folder, "save_rule": SaveRule(steps=1), "callbacks": callbacks}
+        pretrainer.fit(batches, epochs=3, steps_per_epoch=4, verbose=0, **options)
+        return pretrainer
+
+    whole = fit("whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit("broken", Interrupted(7))
+    for one, other in zip(whole.get_weights(), fit("broken").get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-7)
 
 
 def test_a_rule_must_leave_something():
