@@ -46,7 +46,7 @@ def train(data, place, output, steps, writes):
         return keras_bert.training.distribute_batches(
             place,
             lambda host, num_hosts: keras_bert.data.pretraining_batches(
-                manifest, batch_size=BATCH, row_size=32, first_step=step, num_streams=2, host=host,
+                manifest, batch_size=BATCH, row_size=32, first_step=step, num_streams=4, host=host,
                 num_hosts=num_hosts, **options,
             ),
         )  # fmt: skip
@@ -57,7 +57,7 @@ def train(data, place, output, steps, writes):
         pretrainer, batches, steps=steps, steps_per_epoch=20, checkpoints=checkpoints, callbacks=[losses],
         validation_data=batches(0, seed=9), validation_steps=2, verbose=0,
     )  # fmt: skip
-    return losses.losses, progress.history
+    return pretrainer, losses.losses, progress.history
 
 
 def main(argv=None):
@@ -72,10 +72,10 @@ def main(argv=None):
         device = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
     place = keras_bert.training.strategy(args.strategy)
-    assert place.num_replicas_in_sync == (1 if args.strategy == "one" else 2)
-    losses, history = train(args.data, place, args.output / args.strategy, args.steps, args.worker == 0)
-    result = {"losses": losses, "history": history}
-    (args.output / f"{args.strategy}-{args.worker}.json").write_text(json.dumps(result))
+    pretrainer, losses, history = train(args.data, place, args.output / args.strategy, args.steps, args.worker == 0)
+    name = args.output / f"{args.strategy}-{args.worker}"
+    name.with_suffix(".json").write_text(json.dumps({"losses": losses, "history": history}))
+    np.savez(name.with_suffix(".npz"), *pretrainer.get_weights())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ SCRIPT = pathlib.Path(__file__).parent / "distributed_run.py"
 
 
 def result(output, name):
-    return json.loads((output / f"{name}.json").read_text())
+    with np.load(output / f"{name}.npz") as arrays:
+        weights = [arrays[key] for key in arrays.files]
+    return json.loads((output / f"{name}.json").read_text()) | {"weights": weights}
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,8 @@ def assert_equal(found, expected):
     np.testing.assert_allclose(found["losses"], expected["losses"][-len(found["losses"]) :], atol=1e-5)
     by_step = [{logs["step"]: logs["val_loss"] for logs in each["history"]} for each in (found, expected)]
     both = sorted(set(by_step[0]) & set(by_step[1]))
+    for weight, its in zip(found["weights"], expected["weights"], strict=True):
+        np.testing.assert_allclose(weight, its, atol=1e-5)
     assert both[0] == 20 and both[-1] == 50
     np.testing.assert_allclose(*([values[step] for step in both] for values in by_step), atol=1e-5)
 
@@ -41,13 +45,16 @@ def test_two_replicas_train_as_one_device(records, one, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_workers_train_as_one_device_and_go_on(records, one, tmp_path):
+@pytest.mark.parametrize("count", [2, 4])
+def test_workers_train_as_one_device_and_go_on(count, records, one, tmp_path):
     for steps in (30, 50):
         flags = ("--strategy", "multi_worker", "--steps", steps)
-        finish(*start_workers(SCRIPT, records, tmp_path, *flags, count=2))
-    for i in range(2):
+        finish(*start_workers(SCRIPT, records, tmp_path, *flags, count=count))
+    for i in range(count):
         found = result(tmp_path, f"multi_worker-{i}")
         assert len(found["losses"]) == 20
+        for weight, its in zip(found["weights"], result(tmp_path, "multi_worker-0")["weights"], strict=True):
+            np.testing.assert_array_equal(weight, its)
         assert_equal(found, one)
     assert sorted(path.name for path in (tmp_path / "multi_worker").iterdir()) == ["step-000000030", "step-000000050"]
 
