@@ -3,6 +3,7 @@
 import json
 import pathlib
 import random
+import signal
 import time
 
 import numpy as np
@@ -113,3 +114,19 @@ def test_kills_of_workers_cost_nothing(tmp_path):
             for mine, theirs in zip(read(output, f"worker-{i}")[1], expected, strict=True):
                 np.testing.assert_array_equal(mine, theirs)
         run += 1
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_taken_back_ends_all_with_a_checkpoint(tmp_path):
+    flags = ("classifier", tmp_path, "--checkpoint", tmp_path / "saved", "--epochs", 8)
+    workers = start_workers(SCRIPT, *flags, "--pause", 0.2, "--steps-between-saves", 1000, count=2)
+    steps_until(workers[1], 3)
+    workers[1].send_signal(signal.SIGTERM)
+    for worker in workers:
+        worker.communicate(timeout=120)
+    assert [worker.returncode for worker in workers] == [143, 143]
+    (saved,) = (tmp_path / "saved").glob("step-*/state.json")
+    assert 3 <= json.loads(saved.read_text())["progress"]["step"] < 24
+    finish(*start_workers(SCRIPT, *flags, "--steps-between-saves", 1000, count=2))
+    one, other = (read(tmp_path, f"worker-{i}") for i in range(2))
+    assert len(one[0]["history"]["val_loss"]) == 8 and one[0]["history"] == other[0]["history"]

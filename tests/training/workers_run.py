@@ -99,11 +99,12 @@ def main(argv=None):
     parser.add_argument("--count", type=int, default=21)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--checkpoint")
+    parser.add_argument("--steps-between-saves", type=int, default=1)
     parser.add_argument("--pause", type=float, default=0.0)
     args = parser.parse_args(argv)
     tf.config.experimental.enable_op_determinism()
     place = keras_bert.training.strategy("one" if args.worker is None else "multi_worker")
-    rule = keras_bert.training.SaveRule(steps=1)
+    rule = keras_bert.training.SaveRule(steps=args.steps_between_saves)
     saving = {"checkpoint": args.checkpoint, "save_rule": rule} if args.checkpoint else {}
     model, result = train(args.head, place, args.count, args.epochs, args.pause, saving)
     result["seen"] = {"fit": seen(model, args.count), "evaluate": seen(model, args.count, evaluate=True)}
