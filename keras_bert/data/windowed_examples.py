@@ -44,6 +44,7 @@ def windowed_epochs(
 
     cut = tf.autograph.experimental.do_not_convert(cut)
     is_dataset = isinstance(examples, tf.data.Dataset)
+    size = int(examples.cardinality()) if is_dataset else len(examples[-1])
 
     def windows(epoch, seed):
         drawn = examples if is_dataset else drawn_batches(examples, _EXAMPLES, epoch, seed)
@@ -56,8 +57,7 @@ def windowed_epochs(
             batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
         return without_autotuning(batches.prefetch(tf.data.AUTOTUNE))
 
-    # Without seed, so that what is counted once holds for every epoch.
-    known = not is_dataset or int(examples.cardinality()) >= 0
-    steps = None
-    steps = int(with_known_steps(of_epoch()).cardinality()) if known else None
+    # `rebatch` forgets how many there are: counted once, in order, it holds for every epoch.
+    steps = tf.data.INFINITE_CARDINALITY if size == tf.data.INFINITE_CARDINALITY else None
+    steps = int(with_known_steps(of_epoch()).cardinality()) if size >= 0 else steps
     return of_epoch
