@@ -3,7 +3,6 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 import keras_bert
+from tests.training.workers import configuration, free_ports
 
 SCRIPT = pathlib.Path(__file__).parent / "distributed_run.py"
 
@@ -55,27 +55,16 @@ def test_two_replicas_train_as_one_device(records, one, tmp_path):
     assert_equal(found, one)
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @pytest.mark.slow
 def test_two_workers_train_as_one_device_and_go_on(records, one, tmp_path):
     for steps in (30, 50):
         workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-        configurations = [
-            json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}}) for i in range(2)
-        ]
         flags = ("--strategy", "multi_worker", "--steps", steps)
         finish(*[
-            start(records, tmp_path, *flags, "--worker", i, TF_CONFIG=configuration)
-            for i, configuration in enumerate(configurations)
+            start(
+                records, tmp_path, *flags, "--worker", i, TF_CONFIG=configuration({"worker": workers}, "worker", i)
+            )
+            for i in range(2)
         ])  # fmt: skip
     for i in range(2):
         found = result(tmp_path, f"multi_worker-{i}")
