@@ -17,9 +17,9 @@ the same arguments and a TF_CONFIG that lists all of them:
       python recipes/finetune_classifier.py --strategy multi_worker ...
 - SLURM, one worker a node, in a job of several:
   srun --ntasks-per-node 1 --kill-on-bad-exit bash -c '
-      nodes=$(scontrol show hostnames | sed "s/.*/\"&:2222\"/" | paste -sd,)
-      export TF_CONFIG="{\"cluster\": {\"worker\": [$nodes]}, \"task\": {\"type\": \"worker\", \"index\": $SLURM_PROCID}}"
-      exec python recipes/finetune_classifier.py --strategy multi_worker ...'
+    nodes=$(scontrol show hostnames | sed "s/.*/\"&:2222\"/" | paste -sd,)
+    export TF_CONFIG="{\"cluster\": {\"worker\": [$nodes]}, \"task\": {\"type\": \"worker\", \"index\": $SLURM_PROCID}}"
+    exec python recipes/finetune_classifier.py --strategy multi_worker ...'
 - Kubernetes (Kubeflow's TFJob, with Chief and Worker replicas) and Vertex AI (a custom job with two worker pools) set
   TF_CONFIG: the command of every container is `python recipes/finetune_classifier.py --strategy multi_worker ...`.
 """

@@ -16,16 +16,15 @@ import shutil
 import sys
 
 import guesses
-import keras
 import plots
 import report
 import tensorflow as tf
 from callbacks import tensorboard_logs
-from flags import writable_directory
 from pretraining_data import data_flags, read_data
 from pretraining_flags import check_flags, pretraining_flags
 from throughput import Throughput, flops_per_token, matmul_flops
 from time_budget import TimeBudget
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -46,9 +45,8 @@ def main(argv: list[str] | None = None) -> dict:
     args = parser.parse_args(argv)
     try:  # everything that can be wrong shows before the first training step
         check_flags(args)
-        output = writable_directory(args.output, "preset")
-        strategy = keras_bert.training.strategy(args.strategy, args.tpu)  # before anything is computed
-        keras.utils.set_random_seed(args.seed)
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "preset")
         if args.deterministic:
             tf.config.experimental.enable_op_determinism()
         preset_tokenizer = keras_bert.BertTokenizer.from_preset(args.preset) if args.preset else None
