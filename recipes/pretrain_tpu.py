@@ -24,7 +24,7 @@ from pretraining_data import data_flags, read_data
 from pretraining_flags import check_flags, pretraining_flags
 from throughput import Throughput, flops_per_token, matmul_flops
 from time_budget import TimeBudget
-from workers import begin, output_directory
+from workers import begin, chief_first, output_directory
 
 import keras_bert
 
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> dict:
         if args.deterministic:
             tf.config.experimental.enable_op_determinism()
         preset_tokenizer = keras_bert.BertTokenizer.from_preset(args.preset) if args.preset else None
-        train, evaluation = read_data(args, preset_tokenizer, output)
+        train, evaluation = chief_first(strategy, lambda: read_data(args, preset_tokenizer, output))
         tokenizer = train.tokenizer()
         with strategy.scope():
             pretrainer = build_pretrainer(args, tokenizer)
@@ -170,6 +170,7 @@ def train_phases(args, pretrainer, train, evaluation, checkpoints) -> keras_bert
     """Trains on rows of one size after the other, from where an earlier run was."""
     device_flops = matmul_flops(pretrainer.compute_dtype) * pretrainer.distribute_strategy.num_replicas_in_sync
     progress = checkpoints.find()
+    logs = tensorboard_logs(pathlib.Path(args.output) / "logs") if checkpoints.writes else []
     ends = [0, *progress.notes.get("ends", [])]  # with a budget, the steps at which phases ended
     for phase, row_size in enumerate(args.row_sizes):
         until = sum(args.steps[: phase + 1])
@@ -192,7 +193,7 @@ def train_phases(args, pretrainer, train, evaluation, checkpoints) -> keras_bert
             checkpoints=checkpoints,
             minutes_between_saves=args.minutes_between_saves,
             notes={"ends": ends[1:]} if args.budget_hours else {},
-            callbacks=[*callbacks, *tensorboard_logs(pathlib.Path(args.output) / "logs")],
+            callbacks=[*callbacks, *logs],
             validation_data=batches_from(args, pretrainer.distribute_strategy, evaluation, row_size, 0, 0),
             validation_steps=args.evaluation_steps,
             verbose=0,

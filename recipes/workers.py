@@ -4,12 +4,16 @@ import argparse
 import os
 import pathlib
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import keras
 import tensorflow as tf
 from flags import writable_directory
 
 import keras_bert
+
+Made = TypeVar("Made")
 
 
 def begin(args: argparse.Namespace) -> tf.distribute.Strategy:
@@ -48,3 +52,25 @@ def output_directory(strategy: tf.distribute.Strategy, path: str, *parts: str) -
     if keras_bert.training.is_chief(strategy):
         return writable_directory(path, *parts)
     return pathlib.Path(path).absolute()
+
+
+def chief_first(strategy: tf.distribute.Strategy, make: Callable[[], Made]) -> Made:
+    """Lets the chief make what the others then find made, on a disk that they share, or make on their own.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        make: callable without arguments.
+
+    Returns:
+        What `make` returns.
+    """
+    is_chief = keras_bert.training.is_chief(strategy)
+    made = make() if is_chief else None
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+
+        @tf.function
+        def meet():
+            return strategy.run(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.ones([])))
+
+        strategy.experimental_local_results(meet())[0].numpy()
+    return made if is_chief else make()
