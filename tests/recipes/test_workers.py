@@ -67,7 +67,7 @@ def test_two_workers_pre_train_and_one_writes(root, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         [sys.executable, *command, "--output", str(tmp_path)],
-        env=environment, capture_output=True, text=True, check=False, timeout=600,
+        env=environment, capture_output=True, text=True, check=False, timeout=1200,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:]
     assert "[worker 0] step 6: loss" in done.stdout and "[worker 1] step" not in done.stdout
