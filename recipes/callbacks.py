@@ -51,17 +51,20 @@ class BestPreset(keras.callbacks.Callback):
         directory: str or `os.PathLike`. The preset to write.
         monitor: str. The name in the logs that decides, like `"val_accuracy"`.
         higher_is_better: bool. Whether a higher value is better.
+        writes: bool, default True. `False` on workers that take part without leaving files.
     """
 
-    def __init__(self, directory: str | os.PathLike, monitor: str, higher_is_better: bool):
+    def __init__(self, directory: str | os.PathLike, monitor: str, higher_is_better: bool, writes: bool = True):
         super().__init__()
+        self.writes = writes
         self.directory, self.monitor, self.sign = directory, monitor, 1 if higher_is_better else -1
         self.best, self.best_epoch, self._weights = -np.inf, None, None
 
     def on_epoch_end(self, epoch, logs=None):
         value = self.sign * logs[self.monitor]
         if value > self.best:  # never so for NaN
-            self.model.save_to_preset(self.directory)
+            if self.writes:
+                self.model.save_to_preset(self.directory)
             self.best, self.best_epoch, self._weights = value, epoch + 1, self.model.get_weights()
 
     def on_train_end(self, logs=None):

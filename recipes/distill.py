@@ -14,14 +14,14 @@ fitted to the training data; without arguments all this runs on `recipes/sample_
 import argparse
 import time
 
-import keras
 import numpy as np
 import report
 from finetune_classifier import SAMPLE, build_classifier, data_flags, read_splits, warn_of_unknown_tokens
 from finetuning import export_and_ask, learning_rate, train
-from flags import positive_float, positive_int, training_flags, writable_directory
+from flags import positive_float, positive_int, training_flags
 from labels import label_array, label_names
 from self_training import as_inputs, choose, read_unlabelled
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -32,11 +32,10 @@ def main(argv: list[str] | None = None) -> dict:
     """Runs the recipe and returns what it writes to `metrics.json`."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    keras.utils.set_random_seed(args.seed)
     try:  # everything that can be wrong with the input shows before the first training step
-        output = writable_directory(args.output, "preset", "saved_model", "teacher")
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "preset", "saved_model", "teacher")
         splits, unlabelled = read_data(args)
-        strategy = keras_bert.training.strategy(args.strategy)
         with strategy.scope():
             teacher = build_teacher(args, splits)
             distiller = build_distiller(args, teacher)
@@ -51,7 +50,8 @@ def main(argv: list[str] | None = None) -> dict:
 
     dev = (splits["dev"].inputs(), true["dev"])
     texts, labels = list(splits["train"].texts), list(true["train"])
-    if args.rounds or not args.teacher:
+    is_chief = keras_bert.training.is_chief(strategy)
+    if is_chief and (args.rounds or not args.teacher):
         (output / "teacher").mkdir(exist_ok=True)
     try:
         if not args.teacher:
@@ -83,6 +83,8 @@ def main(argv: list[str] | None = None) -> dict:
             metrics[name][split] = scores
         print(f"{name}: " + "{parameters:,} parameters, {texts_per_second:.0f} texts/s".format(**metrics[name]))
     metrics |= {**trained, "arguments": vars(args)}
+    if not is_chief:
+        return metrics
     report.write_json(output / "metrics.json", metrics)
 
     # From here on the student's of the last split: of the test data, or of dev where there is none.

@@ -17,12 +17,12 @@ import argparse
 import pathlib
 import time
 
-import keras
 import numpy as np
 import report
 from finetuning import learning_rate, preset_of, train
-from flags import positive_float, positive_int, training_flags, writable_directory
+from flags import positive_float, positive_int, training_flags
 from tables import read_columns
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -34,15 +34,14 @@ def main(argv: list[str] | None = None) -> dict:
     """Runs the recipe and returns what it writes to `metrics.json`; of a search alone, what was found."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    keras.utils.set_random_seed(args.seed)
     queries = args.search or ([] if args.texts or args.index else SAMPLE_QUERIES)
     try:  # everything that can be wrong with the input shows before the first training step
         if args.index:
             return {"found": search(*read_index(args), queries, args.top_k)}
-        output = writable_directory(args.output, "preset")
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "preset")
         texts = read_texts(args)
         pairs = read_pairs(args)
-        strategy = keras_bert.training.strategy(args.strategy)
         with strategy.scope():
             embedder = keras_bert.BertEmbedder.from_preset(
                 preset_of(args),
@@ -59,8 +58,9 @@ def main(argv: list[str] | None = None) -> dict:
     started = time.perf_counter()
     embeddings = embedder.predict(texts)
     metrics |= {"seconds_of_embedding": time.perf_counter() - started, "arguments": vars(args)}
-    write_index(output, embedder, texts, embeddings)
-    report.write_json(output / "metrics.json", metrics)
+    if keras_bert.training.is_chief(strategy):
+        write_index(output, embedder, texts, embeddings)
+        report.write_json(output / "metrics.json", metrics)
     search(embedder, texts, embeddings, queries, args.top_k)
     return metrics
 

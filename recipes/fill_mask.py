@@ -17,12 +17,12 @@ import pathlib
 import sys
 
 import guesses
-import keras
 import numpy as np
 import report
 from finetuning import export_and_ask, learning_rate, preset_of, train
-from flags import positive_int, training_flags, writable_directory
+from flags import positive_int, training_flags
 from tables import ENDINGS, read_columns
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -38,12 +38,11 @@ def main(argv: list[str] | None = None) -> dict:
     """Runs the recipe and returns what it found: of a training what it writes to `metrics.json`, else the answers."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    keras.utils.set_random_seed(args.seed)
     try:  # everything that can be wrong with the input shows before the first training step
+        strategy = begin(args)
         texts = asked_texts(args)
         splits = read_splits(args)
-        output = writable_directory(args.output, "preset", "saved_model") if splits else None
-        strategy = keras_bert.training.strategy(args.strategy)
+        output = output_directory(strategy, args.output, "preset", "saved_model") if splits else None
         with strategy.scope():
             masked_lm = keras_bert.BertMaskedLM.from_preset(
                 preset_of(args),
@@ -75,10 +74,12 @@ def main(argv: list[str] | None = None) -> dict:
         validation_data=splits["dev"],
     )
     metrics |= {"after": held_out(masked_lm, splits["dev"]), **trained, "arguments": vars(args)}
-    report.write_json(output / "metrics.json", metrics)
     for when in ("before", "after"):
         print(f"Held out, {when}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics[when].items()))
     show(texts, answer(masked_lm, texts, args), args)
+    if not keras_bert.training.is_chief(strategy):
+        return metrics
+    report.write_json(output / "metrics.json", metrics)
     export_and_ask(masked_lm, output, {"text": SAMPLE[0] if args.perplexity else texts[0]}, top_k=args.top_k)
     return metrics
 

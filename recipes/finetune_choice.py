@@ -12,12 +12,12 @@ Data are RACE's passages (a folder of its .txt files, or a .json list of them) o
 import argparse
 import pathlib
 
-import keras
 import numpy as np
 import report
 from choices import LETTERS, Question, read_choices
 from finetuning import export_and_ask, learning_rate, preset_of, train
-from flags import training_flags, writable_directory
+from flags import training_flags
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -29,12 +29,11 @@ def main(argv: list[str] | None = None) -> dict:
     """Runs the recipe and returns what it writes to `metrics.json`."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    keras.utils.set_random_seed(args.seed)
     try:  # everything that can be wrong with the input shows before the first training step
-        output = writable_directory(args.output, "preset", "saved_model")
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "preset", "saved_model")
         splits = read_splits(args)
         examples = {split: examples_of(questions) for split, questions in splits.items()}
-        strategy = keras_bert.training.strategy(args.strategy)
         with strategy.scope():
             chooser = keras_bert.BertMultipleChoice.from_preset(
                 preset_of(args),
@@ -67,6 +66,8 @@ def main(argv: list[str] | None = None) -> dict:
         metrics[split] = score(y, probabilities)
         print(f"{split}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics[split].items()))
     metrics |= {**trained, "arguments": vars(args)}
+    if not keras_bert.training.is_chief(strategy):
+        return metrics
     report.write_json(output / "metrics.json", metrics)
 
     # Of the last split: of the test data, or of dev where there is none.

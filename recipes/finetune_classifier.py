@@ -14,14 +14,14 @@ import pathlib
 import sys
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import report
 import tensorflow as tf
 from finetuning import export_and_ask, learning_rate, preset_of, train
-from flags import fraction, training_flags, writable_directory
+from flags import fraction, training_flags
 from labels import label_array, label_names, parse_label
 from tables import read_columns
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -47,9 +47,9 @@ def main(argv: list[str] | None = None) -> dict:
     """Runs the recipe and returns what it writes to `metrics.json`."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    keras.utils.set_random_seed(args.seed)
     try:  # everything that can be wrong with the input shows before the first training step
-        output = writable_directory(args.output, "preset", "saved_model")
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "preset", "saved_model")
         splits = read_splits(args)
         known = splits["train"].labels + ([] if args.dev else splits["dev"].labels)  # dev is a part of train
         names = [] if args.task == "regression" else label_names(known)
@@ -57,7 +57,6 @@ def main(argv: list[str] | None = None) -> dict:
             split: label_array(examples.labels, names, args.task, examples.source)
             for split, examples in splits.items()
         }
-        strategy = keras_bert.training.strategy(args.strategy)
         with strategy.scope():
             classifier = build_classifier(args, names)
             classifier.compile(learning_rate=learning_rate(args))
@@ -85,6 +84,8 @@ def main(argv: list[str] | None = None) -> dict:
         metrics[split] = report.score(true[split], predicted, args.task, len(names))
         print(f"{split}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics[split].items()))
     metrics |= {**trained, "arguments": vars(args)}
+    if not keras_bert.training.is_chief(strategy):
+        return metrics
     report.write_json(output / "metrics.json", metrics)
 
     # From here on of the last split: of the test data, or of dev where there is none.

@@ -16,11 +16,11 @@ import json
 import lzma
 import pathlib
 
-import keras
 import numpy as np
 import report
 from finetuning import export_and_ask, learning_rate, preset_of, train
-from flags import positive_int, training_flags, writable_directory
+from flags import positive_int, training_flags
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -32,15 +32,14 @@ def main(argv: list[str] | None = None) -> dict:
     """Runs the recipe and returns what it writes to `metrics.json`."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    keras.utils.set_random_seed(args.seed)
     try:  # everything that can be wrong with the input shows before the first training step
-        output = writable_directory(args.output, "preset", "saved_model")
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "preset", "saved_model")
         train_set, dev_set = read_data(args)
         questions = keras_bert.metrics.squad_questions(train_set)
         has_no_answers = any("is_impossible" in question for question in questions)
         texts, answers = examples_of(questions)
         dev = examples_of(keras_bert.metrics.squad_questions(dev_set))
-        strategy = keras_bert.training.strategy(args.strategy)
         with strategy.scope():
             labeler = keras_bert.BertSpanLabeler.from_preset(
                 preset_of(args),
@@ -74,12 +73,14 @@ def main(argv: list[str] | None = None) -> dict:
     scores = squad_scores.scores()
     if has_no_answers:
         labeler.no_answer_threshold = scores.get("best_f1_threshold", 0.0)
-        labeler.save_to_preset(output / "preset")
     print("dev: " + ", ".join(f"{name} {value:.2f}" for name, value in scores.items()))
     metrics = {"examples": counts, "dev": scores, **trained, "arguments": vars(args)}
-    report.write_json(output / "metrics.json", metrics)
-
     records = labeler.predict(dev[0], verbose=0)
+    if not keras_bert.training.is_chief(strategy):
+        return metrics
+    report.write_json(output / "metrics.json", metrics)
+    if has_no_answers:
+        labeler.save_to_preset(output / "preset")  # with the threshold
     ids = [question["id"] for question in squad_scores.questions]
     files = {"predictions": "answer"} | ({"no_answer_scores": "no_answer_score"} if has_no_answers else {})
     for name, key in files.items():

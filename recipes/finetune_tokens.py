@@ -16,12 +16,12 @@ and classify the sentence with finetune_classifier.py.
 import argparse
 import pathlib
 
-import keras
 import numpy as np
 import report
 from conll import read_conll, write_conll
 from finetuning import export_and_ask, learning_rate, preset_of, train
-from flags import positive_int, training_flags, writable_directory
+from flags import positive_int, training_flags
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -32,14 +32,13 @@ def main(argv: list[str] | None = None) -> dict:
     """Runs the recipe and returns what it writes to `metrics.json`."""
     parser = build_parser()
     args = parser.parse_args(argv)
-    keras.utils.set_random_seed(args.seed)
     scheme = None if args.scheme == "none" else args.scheme
     try:  # everything that can be wrong with the input shows before the first training step
-        output = writable_directory(args.output, "preset", "saved_model")
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "preset", "saved_model")
         splits = read_splits(args)
         found = {tag for _, tags in splits.values() for sentence in tags for tag in sentence}
         names = [*({"O"} & found), *sorted(found - {"O"})]
-        strategy = keras_bert.training.strategy(args.strategy)
         with strategy.scope():
             tagger = keras_bert.BertTokenClassifier.from_preset(
                 preset_of(args),
@@ -77,6 +76,8 @@ def main(argv: list[str] | None = None) -> dict:
         shown = {name: value for name, value in metrics[split].items() if name not in ("labels", "support")}
         print(f"{split}: " + ", ".join(f"{name} {value:.4f}" for name, value in shown.items()))
     metrics |= {**trained, "arguments": vars(args)}
+    if not keras_bert.training.is_chief(strategy):
+        return metrics
     report.write_json(output / "metrics.json", metrics)
     # Of the last split: of the test data, or of dev where there is none.
     write_conll(output / "predictions.conll", words, tags, predicted)

@@ -51,7 +51,7 @@ def train(
     small_epochs: int = SMALL_EPOCHS,
     **data,
 ) -> dict:
-    """Trains, keeps the preset of the best epoch, and draws the learning curve.
+    """Trains, keeps the preset of the best epoch, and draws the learning curve; of several workers the chief does.
 
     Args:
         model: a compiled task model.
@@ -67,19 +67,21 @@ def train(
     Returns:
         dict of `history`, `best_epoch` and `seconds_of_training`.
     """
-    best = BestPreset(output / "preset", monitor, higher_is_better)
-    logs = output / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S")
+    is_chief = keras_bert.training.is_chief(model.distribute_strategy)
+    best = BestPreset(output / "preset", monitor, higher_is_better, writes=is_chief)
+    logs = tensorboard_logs(output / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S")) if is_chief else []
     speed = ExamplesPerSecond(examples, args.batch_size)
     started = time.perf_counter()
     history = model.fit(
         epochs=epochs(args, small_epochs),
         batch_size=args.batch_size,
-        callbacks=[speed, *callbacks, *tensorboard_logs(logs), best],
+        callbacks=[speed, *callbacks, *logs, best],
         **data,
     ).history
     seconds = time.perf_counter() - started
-    with keras_bert.presets.atomic_file(output / "learning_curve.png") as new:
-        plots.learning_curve(new, history, best.best_epoch)
+    if is_chief:
+        with keras_bert.presets.atomic_file(output / "learning_curve.png") as new:
+            plots.learning_curve(new, history, best.best_epoch)
     return {"history": history, "best_epoch": best.best_epoch, "seconds_of_training": seconds}
 
 

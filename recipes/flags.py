@@ -4,13 +4,14 @@ import argparse
 import os
 import pathlib
 import secrets
+from collections.abc import Callable
 
 import keras_bert
 
 PRESET = "Directory, packaged name, kaggle:// or hf:// address of a pretrained BERT."
 RATE = "Highest learning rate: reached after a warm-up, then falling to 0."
 LENGTH = "Tokens of a row at most."
-STRATEGY = "Trains on one device, or mirrored on all GPUs of the machine."
+STRATEGY = "Devices to train on: one, all GPUs of this machine, the workers of TF_CONFIG, a TPU, or the best there is."
 OUTPUT = "Directory for all results; files of an earlier run are overwritten."
 
 
@@ -31,8 +32,19 @@ def training_flags(parser: argparse.ArgumentParser, output: str, sequence_length
     add("--sequence-length", **length, help=f"{LENGTH} Default: {sequence_length}.")
     add("--seed", type=int, default=0, help="Fixes weights, order and dropout of the run. Default: 0.")
     add("--mixed-precision", action="store_true", help="Computes in bfloat16. Default: float32.")
-    add("--strategy", choices=["one", "mirrored"], default="one", help=f"{STRATEGY} Default: one.")
+    strategy_flags(add, default="one")
     add("--output", default=output, help=f"{OUTPUT} Default: {output}.")
+
+
+def strategy_flags(add: Callable, default: str) -> None:
+    """Adds the flags that say on which devices a recipe trains.
+
+    Args:
+        add: the `add_argument` of a parser or a group.
+        default: str. The default of `--strategy`.
+    """
+    add("--strategy", choices=keras_bert.training.STRATEGIES, default=default, help=f"{STRATEGY} Default: {default}.")
+    add("--tpu", default="local", help="Name or grpc:// address. Default: local, the TPU of this machine.")
 
 
 def positive_int(text: str) -> int:

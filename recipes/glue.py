@@ -11,7 +11,7 @@ Results go to `--output`: `table.md` and `metrics.json` of all tasks; of each ta
 `TASK/preset/` of its best seed; where there are test.tsv and diagnostic/diagnostic.tsv, `submission/` holds the
 predictions as gluebenchmark.com takes them, to be zipped: `zip -j submission.zip output/glue/submission/*.tsv`.
 The same command after a kill goes on with the first run that was not finished, and more --seeds add runs; other
-settings, or data of another size, train anew.
+settings, or data of another size, train anew. Several workers need an `--output` that all of them see.
 """
 
 import argparse
@@ -24,9 +24,10 @@ import keras
 import numpy as np
 import report
 from finetuning import epochs, learning_rate, preset_of
-from flags import positive_int, training_flags, writable_directory
+from flags import positive_int, training_flags
 from glue_data import HIGHEST, SOURCE, TASKS, Examples, read_task, read_tests, test_files
 from glue_table import average, shown, table
+from workers import begin, output_directory
 
 import keras_bert
 
@@ -43,15 +44,17 @@ def main(argv: list[str] | None = None) -> dict:
                 f"GLUE's data are needed. Received: no --data. Get them from {SOURCE}, unpack them in one folder, and "
                 "give that, with --tasks where it does not hold all nine; --help tells more."
             )
-        output = writable_directory(args.output, "submission", *args.tasks)
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "submission", *args.tasks)
         for task in args.tasks:
             read_task(args.data, task), read_tests(args.data, task)
-        strategy = keras_bert.training.strategy(args.strategy)
         build_classifier(args, args.tasks[0])
     except (ValueError, OSError) as error:
         parser.error(str(error))
     found = {task: run_task(task, args, output, strategy) for task in args.tasks}
     metrics = {"score": average(found), "tasks": found, "arguments": vars(args)}
+    if not keras_bert.training.is_chief(strategy):
+        return metrics
     text = table(found)
     with keras_bert.presets.atomic_file(output / "table.md") as new:
         new.write_text(text, encoding="utf-8")
@@ -105,6 +108,7 @@ def run_task(task: str, args: argparse.Namespace, output: pathlib.Path, strategy
     Returns:
         dict of the mean of each metric over the seeds, of their `score` also the standard deviation, and the runs.
     """
+    is_chief = keras_bert.training.is_chief(strategy)
     sets = read_task(args.data, task)
     for name, examples in sets.items():
         if examples.torn:
@@ -122,13 +126,13 @@ def run_task(task: str, args: argparse.Namespace, output: pathlib.Path, strategy
     }
     file = output / task / "metrics.json"
     runs = finished_runs(file, settings)
-    if not runs:  # what is there is of other settings, and its preset goes next
+    if is_chief and not runs:  # what is there is of other settings, and its preset goes next
         file.unlink(missing_ok=True)
     for seed in map(str, range(args.seed, args.seed + args.seeds)):
         if seed in runs:
             print(f"{task}, seed {seed}: {shown(runs[seed])} (finished before)")
             continue
-        for name in test_files(args.data, task):  # they will be of another model
+        for name in test_files(args.data, task) if is_chief else ():  # they will be of another model
             (output / "submission" / f"{name}.tsv").unlink(missing_ok=True)
         print(f"{task}, seed {seed}: {counts['train']:,} examples")
         started = time.perf_counter()
@@ -136,13 +140,15 @@ def run_task(task: str, args: argparse.Namespace, output: pathlib.Path, strategy
             keras.utils.set_random_seed(int(seed))
             classifier = build_classifier(args, task)
         scores = train_and_score(classifier, task, sets, counts["train"], args)
-        if scores["score"] > max((run["score"] for run in runs.values()), default=-np.inf):
+        if is_chief and scores["score"] > max((run["score"] for run in runs.values()), default=-np.inf):
             classifier.save_to_preset(output / task / "preset")
         del classifier  # before there is another
         runs[seed] = scores | {"seconds": time.perf_counter() - started}
-        report.write_json(file, {"task": task, "settings": settings, "runs": runs})
+        if is_chief:
+            report.write_json(file, {"task": task, "settings": settings, "runs": runs})
         print(f"{task}, seed {seed}: {shown(scores)}")
-    predict_tests(task, args, output)
+    if is_chief:
+        predict_tests(task, args, output)
     asked = [runs[str(seed)] for seed in range(args.seed, args.seed + args.seeds)]
     means = {name: float(np.mean([run[name] for run in asked])) for name in asked[0]}
     spread = float(np.std([run["score"] for run in asked], ddof=1)) if len(asked) > 1 else None

@@ -16,16 +16,15 @@ import shutil
 import sys
 
 import guesses
-import keras
 import plots
 import report
 import tensorflow as tf
 from callbacks import tensorboard_logs
-from flags import writable_directory
 from pretraining_data import data_flags, read_data
 from pretraining_flags import check_flags, pretraining_flags
 from throughput import Throughput, flops_per_token, matmul_flops
 from time_budget import TimeBudget
+from workers import begin, chief_first, output_directory
 
 import keras_bert
 
@@ -46,13 +45,12 @@ def main(argv: list[str] | None = None) -> dict:
     args = parser.parse_args(argv)
     try:  # everything that can be wrong shows before the first training step
         check_flags(args)
-        output = writable_directory(args.output, "preset")
-        strategy = keras_bert.training.strategy(args.strategy, args.tpu)  # before anything is computed
-        keras.utils.set_random_seed(args.seed)
+        strategy = begin(args)
+        output = output_directory(strategy, args.output, "preset")
         if args.deterministic:
             tf.config.experimental.enable_op_determinism()
         preset_tokenizer = keras_bert.BertTokenizer.from_preset(args.preset) if args.preset else None
-        train, evaluation = read_data(args, preset_tokenizer, output)
+        train, evaluation = chief_first(strategy, lambda: read_data(args, preset_tokenizer, output))
         tokenizer = train.tokenizer()
         with strategy.scope():
             pretrainer = build_pretrainer(args, tokenizer)
@@ -172,6 +170,7 @@ def train_phases(args, pretrainer, train, evaluation, checkpoints) -> keras_bert
     """Trains on rows of one size after the other, from where an earlier run was."""
     device_flops = matmul_flops(pretrainer.compute_dtype) * pretrainer.distribute_strategy.num_replicas_in_sync
     progress = checkpoints.find()
+    logs = tensorboard_logs(pathlib.Path(args.output) / "logs") if checkpoints.writes else []
     ends = [0, *progress.notes.get("ends", [])]  # with a budget, the steps at which phases ended
     for phase, row_size in enumerate(args.row_sizes):
         until = sum(args.steps[: phase + 1])
@@ -194,7 +193,7 @@ def train_phases(args, pretrainer, train, evaluation, checkpoints) -> keras_bert
             checkpoints=checkpoints,
             save_rule=keras_bert.training.SaveRule(minutes=args.minutes_between_saves),
             notes={"ends": ends[1:]} if args.budget_hours else {},
-            callbacks=[*callbacks, *tensorboard_logs(pathlib.Path(args.output) / "logs")],
+            callbacks=[*callbacks, *logs],
             validation_data=batches_from(args, pretrainer.distribute_strategy, evaluation, row_size, 0, 0),
             validation_steps=args.evaluation_steps,
             verbose=0,

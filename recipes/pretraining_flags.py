@@ -3,7 +3,7 @@
 import argparse
 import math
 
-from flags import PRESET, positive_float, positive_int
+from flags import PRESET, positive_float, positive_int, strategy_flags
 
 import keras_bert
 
@@ -59,13 +59,7 @@ def pretraining_flags(parser: argparse.ArgumentParser) -> None:
     add("--mixed-precision", action="store_true", help="Computes in bfloat16. Default: float32.")
     add("--deterministic", action="store_true", help="The same weights from run to run, a little slower.")
     add("--seed", type=int, default=0, help="Fixes weights, order, masks and dropout. Default: 0.")
-    add(
-        "--strategy",
-        choices=keras_bert.training.STRATEGIES,
-        default="auto",
-        help="multi_worker reads TF_CONFIG. Default: auto, the best that is there.",
-    )
-    add("--tpu", default="local", help="Name or grpc:// address. Default: local, the TPU of this machine.")
+    strategy_flags(add, default="auto")
     add("--output", default="output/pretrain", help="Directory for all results. Default: output/pretrain.")
 
 

@@ -6,6 +6,8 @@ import time
 import keras
 import tensorflow as tf
 
+import keras_bert
+
 _SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -57,6 +59,8 @@ def matmul_flops(dtype: str, size: int = 2048) -> float:
 class Throughput(keras.callbacks.Callback):
     """Prints a line now and then, and adds `tokens_per_second` and `flop_utilisation` to the logs.
 
+    Of several workers the chief prints.
+
     Args:
         steps: int, or None where it is not known. Updates of the whole training.
         tokens_per_step: float. Real tokens of a batch, padding not counted.
@@ -100,6 +104,8 @@ class Throughput(keras.callbacks.Callback):
 
     def _print(self, logs):
         self._line = now = time.perf_counter()
+        if not keras_bert.training.is_chief(self.model.distribute_strategy):
+            return
         step = self._step()
         begin, first_step = self._start
         left = ""

@@ -18,6 +18,8 @@ class MaskedTraining(Task):
         y=None,
         batch_size: int | None = None,
         epochs: int = 1,
+        validation_split: float = 0.0,
+        validation_data=None,
         **kwargs,
     ):
         """Trains on raw texts: a share of their tokens is hidden, others in every epoch, and guessed.
@@ -32,8 +34,9 @@ class MaskedTraining(Task):
             y: None. Texts are all there is to learn from.
             batch_size: int, default 32. Rows a batch.
             epochs: int, default 1.
-            **kwargs: of the other tasks' `fit` (`validation_data`, whose masks are the same every time, `checkpoint`,
-                ...) and `keras.Model.fit`'s.
+            validation_split: float, default 0. Share at the end of the texts that is held out.
+            validation_data: as `x`. Its masks are the same every time.
+            **kwargs: of the other tasks' `fit` (`shuffle`, `checkpoint`, ...) and `keras.Model.fit`'s.
 
         Returns:
             `keras.callbacks.History`. Loss and accuracy are means over the hidden tokens.
@@ -41,7 +44,7 @@ class MaskedTraining(Task):
         Raises:
             ValueError: for inputs that cannot be used: which, and what to do.
         """
-        return super().fit(x, y, batch_size, epochs, **kwargs)
+        return super().fit(x, y, batch_size, epochs, validation_split, validation_data, **kwargs)
 
     def _split(self, x, y, sample_weight, share):
         if isinstance(x, tf.data.Dataset):
@@ -63,7 +66,8 @@ class MaskedTraining(Task):
     def _epochs(self, x, y, sample_weight, batch_size, class_weight=None, training=False):
         _check_alone(y, sample_weight, class_weight)
         multiple = self.distribute_strategy.num_replicas_in_sync
-        if isinstance(x, tf.data.Dataset) and isinstance(x.element_spec, tuple):  # batches, complete
+        spec = x.element_spec if isinstance(x, tf.data.Dataset) else None
+        if isinstance(spec, tuple) and isinstance(spec[0], dict):  # batches, complete
             return lambda epoch=0, seed=None: x
         if not are_texts(x):
             return ready_epochs(x, batch_size or 32, multiple)

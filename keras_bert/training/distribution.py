@@ -1,20 +1,22 @@
 """Distribution strategies by name, and the batches of a pre-training under them."""
 
 import functools
-import json
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from keras_bert.training.cluster import read_cluster, wait_for_workers
 from keras_bert.training.workers import has_workers
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
 _SECONDS_TO_CONNECT = 10
 
 
-def strategy(name: str = "one", tpu: str = "local") -> tf.distribute.Strategy:
+def strategy(name: str = "one", tpu: str = "local", timeout: float = 300.0) -> tf.distribute.Strategy:
     """Makes the `tf.distribute` strategy of a name; a model built in its `scope()` trains under it.
 
     Args:
@@ -23,12 +25,14 @@ def strategy(name: str = "one", tpu: str = "local") -> tf.distribute.Strategy:
             before TensorFlow computes anything; "tpu"; "auto": "multi_worker" where TF_CONFIG lists several, else
             "tpu" where there is one on this machine, else "mirrored" where there are several GPUs, else "one".
         tpu: str, default "local": the TPU of this machine. Or a TPU's name or address ("grpc://10.0.0.2:8470").
+        timeout: float, default 300. Seconds in which all workers of "multi_worker" must have started.
 
     Returns:
         `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: another name, nothing to mirror over, no list of workers, or no TPU.
+        ValueError: another name, nothing to mirror over, no TPU, a TF_CONFIG that cannot be used, or a worker that does
+            not answer in time: which.
 
     Example:
     >>> with keras_bert.training.strategy("one").scope():
@@ -42,20 +46,14 @@ def strategy(name: str = "one", tpu: str = "local") -> tf.distribute.Strategy:
     if name == "one":
         return tf.distribute.get_strategy()
     if name == "multi_worker":
-        if not _workers():
-            raise ValueError(
-                "'multi_worker' needs the environment variable TF_CONFIG, which lists the workers and tells which one "
-                f"this is. Received: TF_CONFIG={os.environ.get('TF_CONFIG')!r}. See tf.distribute's guide."
-            )
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker(os.environ.get("TF_CONFIG"), timeout)
     if name == "tpu":
         return _tpu(tpu)
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = gpus or tf.config.list_logical_devices("CPU")
     if len(devices) < 2:
-        raise ValueError(
-            "'mirrored' needs several GPUs, or several logical CPUs. "
-            f"Received: {', '.join(device.name for device in devices)}. Use 'one'."
-        )
+        found = f"{'one' if gpus else 'no'} GPU, {devices[0].name}"
+        raise ValueError(f"'mirrored' needs several GPUs, or several logical CPUs. Received: {found}. Use 'one'.")
     return _mirrored(tuple(device.name for device in devices))
 
 
@@ -126,12 +124,26 @@ def _tpu(address):
     return tf.distribute.TPUStrategy(resolver)
 
 
-def _workers():
-    return json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])
+@functools.cache
+def _multi_worker(tf_config, timeout):
+    cluster = read_cluster()
+    if cluster is None:
+        raise ValueError(
+            "'multi_worker' needs the environment variable TF_CONFIG, which lists the workers and tells which one "
+            f"this is. Received: TF_CONFIG={tf_config!r}. See tf.distribute's guide."
+        )
+    wait_for_workers(cluster, timeout)
+    handler = signal.getsignal(signal.SIGTERM)
+    made = tf.distribute.MultiWorkerMirroredStrategy()
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        # TensorFlow's server catches SIGTERM and goes on: a worker would outlive what ends the others.
+        signal.signal(signal.SIGTERM, handler)
+    return made
 
 
 def _best():
-    if len(_workers()) > 1:
+    cluster = read_cluster()
+    if cluster is not None and len(cluster.addresses) > 1:
         return "multi_worker"
     if tf.config.list_physical_devices("TPU"):
         return "tpu"

@@ -6,7 +6,7 @@ import threading
 import time
 
 import keras
-import numpy as np
+import tensorflow as tf
 
 from keras_bert.training.checkpoints import Checkpoints, Progress
 from keras_bert.training.workers import has_workers, sums_over_workers
@@ -111,7 +111,7 @@ class Saver(keras.callbacks.Callback):
             self._save_if_due()
 
     def on_epoch_end(self, epoch, logs=None):
-        logs = {name: float(np.ravel(value)[0]) for name, value in (logs or {}).items()}
+        logs = {name: float(tf.reshape(value, [-1])[0]) for name, value in (logs or {}).items()}
         self.progress.history.append({"step": self.progress.step, **logs})
         self.progress.epoch_steps = 0
         self._count_seconds()

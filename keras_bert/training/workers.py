@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import keras
-import numpy as np
 import tensorflow as tf
 
 
@@ -71,13 +69,16 @@ def map_on_workers(strategy: tf.distribute.Strategy, function: Callable, batches
     rows = [len(tf.nest.flatten(part)[0]) for part in found]
     if not found:  # of the first batch no row: so it knows the other sizes
         found = [tf.nest.map_structure(lambda x: x[:0], function(next(iter(batches))))]
-    numbers = np.arange(number, number + count * len(rows), count, dtype="int32")
-    batch_of_row = _gather(strategy, np.repeat(numbers, rows))
-    order = np.argsort(batch_of_row, kind="stable")
-    return tf.nest.map_structure(lambda *parts: _gather(strategy, tf.concat(parts, 0))[order], *found)
+    batch_of_row = tf.repeat(number + count * tf.range(len(rows)), tf.constant(rows, tf.int32))
+    order = tf.argsort(_gather(strategy, batch_of_row), stable=True)
+
+    def in_order(*parts):
+        return tf.gather(_gather(strategy, tf.concat(parts, 0)), order).numpy()
+
+    return tf.nest.map_structure(in_order, *found)
 
 
-def sums_over_workers(strategy: tf.distribute.Strategy, values) -> np.ndarray:
+def sums_over_workers(strategy: tf.distribute.Strategy, values) -> list[float]:
     """Adds up numbers over all workers; each must ask.
 
     Args:
@@ -85,9 +86,9 @@ def sums_over_workers(strategy: tf.distribute.Strategy, values) -> np.ndarray:
         values: floats `(n,)`.
 
     Returns:
-        Floats `(n,)`, the same for all.
+        List of n floats, the same for all.
     """
-    return _gather(strategy, tf.cast(values, tf.float32)[tf.newaxis]).sum(axis=0)
+    return tf.reduce_sum(_gather(strategy, tf.cast(values, tf.float32)[tf.newaxis]), axis=0).numpy().tolist()
 
 
 def _place(strategy):
@@ -109,4 +110,4 @@ def _gather(strategy, rows):
         return rows if context.replica_id_in_sync_group % per_worker == 0 else rows[:0]
 
     values = strategy.experimental_distribute_values_from_function(of_replica)
-    return keras.ops.convert_to_numpy(strategy.gather(values, axis=0))
+    return strategy.gather(values, axis=0)

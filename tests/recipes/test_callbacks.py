@@ -41,6 +41,16 @@ def test_the_best_of_the_finished_epochs_is_saved_and_comes_back(higher_is_bette
     assert model.saved == saved and model.weights == best.best_epoch == saved[-1]
 
 
+def test_a_worker_that_is_not_the_chief_brings_the_best_back_and_saves_nothing():
+    best = callbacks.BestPreset("preset", "val", higher_is_better=True, writes=False)
+    best.set_model(model := Recorder())
+    for epoch, value in enumerate([0.5, 0.4]):
+        model.weights = epoch + 1
+        best.on_epoch_end(epoch, {"val": value})
+    best.on_train_end()
+    assert model.saved == [] and model.weights == best.best_epoch == 1
+
+
 def test_examples_per_second_count_the_last_partial_batch(monkeypatch):
     ticks = iter([0.0, 1.0, 2.0])
     monkeypatch.setattr(callbacks.time, "perf_counter", lambda: next(ticks))

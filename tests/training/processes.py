@@ -22,10 +22,14 @@ def start_workers(script, *arguments, count):
     return [
         start(
             script, *arguments, "--worker", i,
-            TF_CONFIG=json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}}),
+            TF_CONFIG=configuration({"worker": workers}, "worker", i),
         )
         for i in range(count)
     ]  # fmt: skip
+
+
+def configuration(jobs, job, index):
+    return json.dumps({"cluster": jobs, "task": {"type": job, "index": index}})
 
 
 def finish(*processes):
