@@ -144,6 +144,11 @@ class BertDistiller(CompiledTask):
             **kwargs,
         )
 
+    @property
+    def encoder(self):
+        """The student's: what learns."""
+        return self.student.encoder
+
     def save_to_preset(self, path: str | os.PathLike, storage_dtype: str = "float32") -> None:
         """Writes the student, for callbacks that keep the best epoch.
 
