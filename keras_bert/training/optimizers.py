@@ -6,10 +6,10 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_bert")
 class AdamW(keras.optimizers.AdamW):
-    """Keras' AdamW with TensorFlow's fused update: the same formula in one pass over memory instead of many.
+    """Keras' AdamW with TensorFlow's fused update: one pass over memory instead of many.
 
-    Biases and norms do not decay, unless `exclude_from_weight_decay` says what does not. Variables and files are
-    Keras'.
+    Biases and norms do not decay, unless `exclude_from_weight_decay` says what does not. Epsilon is added where the
+    paper and torch add it, after the correction of the first steps. Variables and files are Keras'.
 
     Args:
         *args: `keras.optimizers.AdamW`'s.
@@ -44,21 +44,22 @@ class AdamW(keras.optimizers.AdamW):
         learning_rate = tf.cast(learning_rate, variable.dtype) * self._multipliers[place]
         if self._use_weight_decay(variable):
             self.assign_sub(variable, variable * tf.cast(self.weight_decay, variable.dtype) * learning_rate)
-        if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
+        if self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
         step = tf.cast(self.iterations + 1, variable.dtype)
+        beta_2_power = tf.cast(self.beta_2, variable.dtype) ** step
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[place].value.handle,
             v=self._velocities[place].value.handle,
             beta1_power=tf.cast(self.beta_1, variable.dtype) ** step,
-            beta2_power=tf.cast(self.beta_2, variable.dtype) ** step,
+            beta2_power=beta_2_power,
             lr=learning_rate,
             beta1=tf.cast(self.beta_1, variable.dtype),
             beta2=tf.cast(self.beta_2, variable.dtype),
-            epsilon=tf.cast(self.epsilon, variable.dtype),
-            grad=tf.cast(gradient, variable.dtype),
+            epsilon=tf.cast(self.epsilon, variable.dtype) * tf.sqrt(1 - beta_2_power),
+            grad=tf.cast(tf.convert_to_tensor(gradient), variable.dtype),
         )
 
     def get_config(self):
