@@ -158,12 +158,17 @@ def adamw(
     Returns:
         `AdamW`.
 
+    Raises:
+        ValueError: `ema_momentum` is not at least 0 and below 1.
+
     Example:
     >>> classifier.compile(optimizer=keras_bert.training.adamw(classifier.trainable_variables, 3e-5))
 
     Reference:
         Devlin et al., 2018 (https://arxiv.org/abs/1810.04805), appendix A.2; Loshchilov and Hutter, 2017.
     """
+    if ema_momentum is not None and not 0 <= ema_momentum < 1:
+        raise ValueError(f"`ema_momentum` must be at least 0 and below 1. Received: {ema_momentum}. Try 0.99.")
     optimizer = AdamW(
         learning_rate,
         weight_decay=weight_decay,

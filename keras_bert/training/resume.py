@@ -1,5 +1,6 @@
 """`fit` that a kill cannot hurt: it goes on where the last checkpoint is, to the same last weight."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 
@@ -26,6 +27,9 @@ def fit_with_resume(
     Run again after an interruption, it ends with the weights, the optimizer and the metrics of a run that was never
     interrupted: bit by bit where the operations are deterministic
     (`tf.config.experimental.enable_op_determinism()`).
+
+    An optimizer's moving average of the weights goes on too; the model keeps the weights as they are trained. After the
+    last call `model.optimizer.finalize_variable_values(model.trainable_variables)` sets them to the average.
 
     Args:
         model: `keras.Model`, compiled with an optimizer whose schedule is that of the whole training.
@@ -55,15 +59,26 @@ def fit_with_resume(
         todo = min(steps_per_epoch - progress.epoch_steps, steps - progress.step)
         # A part of an epoch is a `fit` of its own; whole epochs are one together.
         whole = (steps - progress.step) // steps_per_epoch if todo == steps_per_epoch else 1
-        model.fit(
-            batches(progress.step),
-            initial_epoch=epoch,
-            epochs=epoch + whole,
-            steps_per_epoch=todo,
-            callbacks=[restorer, *callbacks, keeper],
-            **kwargs,
-        )
+        with _weights_as_trained(model.optimizer):
+            model.fit(
+                batches(progress.step),
+                initial_epoch=epoch,
+                epochs=epoch + whole,
+                steps_per_epoch=todo,
+                callbacks=[restorer, *callbacks, keeper],
+                **kwargs,
+            )
     return progress
+
+
+@contextlib.contextmanager
+def _weights_as_trained(optimizer):
+    """Keeps `fit` from setting the weights to their average at its end, which is not the training's end here."""
+    optimizer.finalize_variable_values = lambda variables: None
+    try:
+        yield
+    finally:
+        del optimizer.finalize_variable_values
 
 
 def _make_variables(model, element_spec):
