@@ -6,10 +6,10 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("keras_bert")
 class AdamW(keras.optimizers.AdamW):
-    """Keras' AdamW with TensorFlow's fused update: one pass over memory instead of many.
+    """Keras' AdamW with TensorFlow's fused update: the same formula in one pass over memory instead of many.
 
-    Biases and norms do not decay, unless `exclude_from_weight_decay` says what does not. Epsilon is added where the
-    paper and torch add it, after the correction of the first steps. Variables and files are Keras'.
+    Biases and norms do not decay, unless `exclude_from_weight_decay` says what does not. Variables and files are
+    Keras'.
 
     Args:
         *args: `keras.optimizers.AdamW`'s.
@@ -48,17 +48,16 @@ class AdamW(keras.optimizers.AdamW):
             super().update_step(gradient, variable, learning_rate)
             return
         step = tf.cast(self.iterations + 1, variable.dtype)
-        beta_2_power = tf.cast(self.beta_2, variable.dtype) ** step
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[place].value.handle,
             v=self._velocities[place].value.handle,
             beta1_power=tf.cast(self.beta_1, variable.dtype) ** step,
-            beta2_power=beta_2_power,
+            beta2_power=tf.cast(self.beta_2, variable.dtype) ** step,
             lr=learning_rate,
             beta1=tf.cast(self.beta_1, variable.dtype),
             beta2=tf.cast(self.beta_2, variable.dtype),
-            epsilon=tf.cast(self.epsilon, variable.dtype) * tf.sqrt(1 - beta_2_power),
+            epsilon=tf.cast(self.epsilon, variable.dtype),
             grad=tf.cast(tf.convert_to_tensor(gradient), variable.dtype),
         )
 
@@ -149,11 +148,13 @@ def adamw(
         weight_decay: float, default 0.01.
         beta_1: float, default 0.9.
         beta_2: float, default 0.999.
-        epsilon: float, default 1e-6.
+        epsilon: float, default 1e-6. Added before the correction of the first steps, as in BERT's own code, so that
+            gradients that are nothing but rounding do not move a weight; at step t it is torch's `eps` of
+            `epsilon / sqrt(1 - beta_2 ** t)`.
         global_clipnorm: float, optional, default 1.0.
         rate_multipliers: dict of layer name to float, optional: `layer_rate_multipliers`.
-        ema_momentum: float, optional. Of a moving average of the weights, which are set to it at the end of `fit`. Not
-            by `fit_with_resume`: after that call `optimizer.finalize_variable_values(model.trainable_variables)`.
+        ema_momentum: float, optional. Of a moving average of the weights, which they are set to when a `fit` ends (not
+            so `fit_with_resume`: see there).
 
     Returns:
         `AdamW`.

@@ -157,15 +157,18 @@ def test_the_default_fit_is_torchs_adamw_on_clipped_gradients(inputs):
         }
         for part, decay in ((True, 0.01), (False, 0.0))
     ]
-    optimizer = torch.optim.AdamW(groups, eps=1e-6)
-    for rate, low, high in [(0.001, 0, 3), (0.001 * 2 / 3, 3, 6), (0.001 / 3, 6, 7)]:
+    optimizer = torch.optim.AdamW(groups)
+    for step, (rate, low, high) in enumerate(
+        [(0.001, 0, 3), (0.001 * 2 / 3, 3, 6), (0.001 / 3, 6, 7)], start=1
+    ):
         weights = WEIGHTS[low:high] + 0.5
         gradients = gradients_of(reference, rows(inputs, low, high), LABELS[low:high], weights, weights.sum())
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = torch.tensor(gradient)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            # Keras adds epsilon before the correction for the first steps, torch after it.
+            group |= {"lr": rate, "eps": 1e-6 / (1 - 0.999**step) ** 0.5}
         optimizer.step()
         for variable, parameter in zip(reference.trainable_variables, parameters, strict=True):
             variable.assign(parameter.detach().numpy())
