@@ -25,7 +25,6 @@ from flags import writable_directory
 from pretraining_data import data_flags, read_data
 from pretraining_flags import check_flags, pretraining_flags
 from throughput import Throughput, flops_per_token, matmul_flops
-from time_budget import TimeBudget
 
 import keras_bert
 
@@ -178,8 +177,8 @@ def train_phases(args, pretrainer, train, evaluation, checkpoints) -> keras_bert
         callbacks = [throughput(args, pretrainer, evaluation, row_size, device_flops)]
         if args.budget_hours:
             share = until / sum(args.steps)
-            budget = TimeBudget(
-                3600 * args.budget_hours, progress.seconds, share, args.learning_rate, args.warmup
+            budget = keras_bert.training.TimeBudget(
+                3600 * args.budget_hours, args.learning_rate, args.warmup, progress.seconds, share
             )
             if len(ends) > phase + 1 or budget.share >= share:
                 ends = ends if len(ends) > phase + 1 else [*ends, progress.step]

@@ -22,5 +22,6 @@ if TYPE_CHECKING:
     from keras_bert.training.schedules import WarmupLinearDecay as WarmupLinearDecay
     from keras_bert.training.schedules import WarmupPolynomialDecay as WarmupPolynomialDecay
     from keras_bert.training.soft_labels import SoftLabelLoss as SoftLabelLoss
+    from keras_bert.training.time_budget import TimeBudget as TimeBudget
 else:
     __getattr__, __dir__, __all__ = _lazy.attach(__name__)
