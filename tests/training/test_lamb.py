@@ -36,7 +36,8 @@ def test_a_hundred_updates_are_nvlambs():
 
     One matrix begins at 0, where the trust ratio is 1; another one has neither weights nor gradients.
     """
-    values = variables() | {"query_kernel": np.zeros((2, 5), "float32"), "value_kernel": np.zeros((3, 2), "float32")}
+    values = {name: value / 2 for name, value in variables().items()}
+    values |= {"query_kernel": np.zeros((2, 5), "float32"), "value_kernel": np.zeros((3, 2), "float32")}
     weights = {name: value.astype("float64") for name, value in values.items()}
     m, v = ({name: np.zeros_like(weight) for name, weight in weights.items()} for _ in range(2))
     made = [keras.Variable(value, name=name) for name, value in values.items()]

@@ -111,7 +111,7 @@ VALUES = {
 @pytest.fixture
 def values():
     rng = np.random.default_rng(0)
-    return {path: rng.normal(0, 0.5, shape).astype("float32") for path, shape in VALUES.items()}
+    return {path: rng.normal(0, 0.3, shape).astype("float32") for path, shape in VALUES.items()}
 
 
 # What divides the layers' rates for torch: the head has all, of two layers the top one 0.8 of it, and so on.
