@@ -23,7 +23,6 @@ from callbacks import tensorboard_logs
 from pretraining_data import data_flags, read_data
 from pretraining_flags import check_flags, pretraining_flags
 from throughput import Throughput, flops_per_token, matmul_flops
-from time_budget import TimeBudget
 from workers import begin, chief_first, output_directory
 
 import keras_bert
@@ -177,13 +176,15 @@ def train_phases(args, pretrainer, train, evaluation, checkpoints) -> keras_bert
         callbacks = [throughput(args, pretrainer, evaluation, row_size, device_flops)]
         if args.budget_hours:
             share = until / sum(args.steps)
-            budget = TimeBudget(
-                3600 * args.budget_hours, progress.seconds, share, args.learning_rate, args.warmup
+            budget = keras_bert.training.TimeBudget(
+                3600 * args.budget_hours, args.learning_rate, args.warmup, progress.seconds, share
             )
-            if len(ends) > phase + 1 or budget.share >= share:
+            is_over = len(ends) > phase + 1 or budget.share >= share
+            if is_over:
                 ends = ends if len(ends) > phase + 1 else [*ends, progress.step]
-                continue
-            until = sys.maxsize
+                if phase + 1 < len(args.row_sizes):
+                    continue
+            until = progress.step if is_over else sys.maxsize  # of what is over the weights are read
             callbacks.append(budget)
         progress = keras_bert.training.fit_with_resume(
             pretrainer,

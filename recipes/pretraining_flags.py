@@ -84,7 +84,5 @@ def check_flags(args: argparse.Namespace) -> None:
         raise ValueError(
             f"Each phase needs a row size and steps. Received: --row-sizes {args.row_sizes}, --steps {args.steps}."
         )
-    if args.budget_hours and args.strategy == "multi_worker":
-        raise ValueError("--budget-hours goes by one clock. Received: --strategy multi_worker. Use --steps.")
     if args.preset and args.size:
         raise ValueError("--size is of a new model. Received: --preset too, which has its size. Leave one out.")

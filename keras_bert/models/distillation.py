@@ -142,6 +142,11 @@ class BertDistiller(FittedTask):
             **kwargs,
         )
 
+    @property
+    def encoder(self):
+        """The student's: what learns."""
+        return self.student.encoder
+
     def save_to_preset(self, path: str | os.PathLike, storage_dtype: str = "float32") -> None:
         """Writes the student, for callbacks that keep the best epoch.
 

@@ -28,6 +28,7 @@ class FittedTask(CompiledTask):
         seed,
         epochs: int,
         initial_epoch: int,
+        is_whole: bool = True,
         steps_per_epoch: int | None = None,
         validation_data: tf.data.Dataset | None = None,
         validation_steps: int | None = None,
@@ -44,6 +45,7 @@ class FittedTask(CompiledTask):
             seed: two ints, or None: the order of the data.
             epochs: int.
             initial_epoch: int.
+            is_whole: bool, default True. Whether the data begins with epoch 0, and not with `initial_epoch`.
             steps_per_epoch: int, optional. By default an epoch is once through the data.
             validation_data: `tf.data.Dataset` of batches, optional.
             validation_steps: int, optional.
@@ -73,7 +75,7 @@ class FittedTask(CompiledTask):
 
         kwargs |= {"validation_data": validation_data, "validation_steps": validation_steps, "shuffle": False}
         if checkpoint is None:
-            first = batches(initial_epoch * steps)
+            first = batches(initial_epoch * steps if is_whole else 0)
             kwargs |= {"epochs": epochs, "initial_epoch": initial_epoch, "steps_per_epoch": steps}
             return keras.Model.fit(self, first, **kwargs)
         checkpoints = Checkpoints(
@@ -98,6 +100,7 @@ class FittedTask(CompiledTask):
             fit=functools.partial(keras.Model.fit, self),
             **kwargs,
         )
+        self.optimizer.finalize_variable_values(self.trainable_variables)  # their average, where that was asked for
         return _as_history(self, progress)
 
     def _settings(self):

@@ -63,6 +63,9 @@ class MaskedTraining(Task):
         """Gives the seed of the masks: then the order, too, depends on nothing else."""
         return self.seed, 0
 
+    def _is_whole(self, x):
+        return are_texts(x) or super()._is_whole(x)
+
     def _epochs(self, x, y, sample_weight, batch_size, class_weight=None, training=False):
         _check_alone(y, sample_weight, class_weight)
         multiple = self.distribute_strategy.num_replicas_in_sync

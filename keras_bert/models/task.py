@@ -98,6 +98,7 @@ class Task(Adaptation, Saving, Exporting, FittedTask):
             seed=self.order_seed() if shuffle else None,
             epochs=epochs,
             initial_epoch=initial_epoch,
+            is_whole=self._is_whole(x),
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
             examples=(x, y, sample_weight),
@@ -178,6 +179,9 @@ class Task(Adaptation, Saving, Exporting, FittedTask):
     @property
     def _padding(self):
         return "fixed" if self.jit_compile else None
+
+    def _is_whole(self, x):
+        return not isinstance(x, tf.data.Dataset)
 
     def _holds_pairs(self, x):
         return holds_pairs(x)

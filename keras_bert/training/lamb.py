@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_bert.training.optimizers import is_decayed
+from keras_bert.training.optimizers import is_decayed, multipliers_of
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -19,6 +19,8 @@ class Lamb(keras.optimizers.Optimizer):
         beta_1: float, default 0.9.
         beta_2: float, default 0.999.
         epsilon: float, default 1e-6.
+        rate_multipliers: dict of layer name to float, optional. What the learning rate of a layer's variables is
+            multiplied by: see `layer_rate_multipliers`.
         name: str, default "lamb".
         **kwargs: `keras.optimizers.Optimizer`'s, but `weight_decay`.
 
@@ -36,6 +38,7 @@ class Lamb(keras.optimizers.Optimizer):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-6,
+        rate_multipliers: dict[str, float] | None = None,
         name: str = "lamb",
         **kwargs,
     ):
@@ -46,18 +49,21 @@ class Lamb(keras.optimizers.Optimizer):
             )
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.decay, self.beta_1, self.beta_2, self.epsilon = decay, beta_1, beta_2, epsilon
+        self.rate_multipliers = rate_multipliers
 
     def build(self, variables):
         if self.built:
             return
         super().build(variables)
         self._is_decayed = [is_decayed(variable) for variable in variables]
+        self._multipliers = multipliers_of(variables, self.rate_multipliers)
         self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
 
     def update_step(self, gradient, variable, learning_rate):
         place = self._get_variable_index(variable)
         momentum, velocity = self._momentums[place], self._velocities[place]
         rate, gradient = (ops.cast(value, variable.dtype) for value in (learning_rate, gradient))
+        rate = rate * self._multipliers[place]
         step = ops.cast(self.iterations + 1, variable.dtype)
         self.assign_add(momentum, (gradient - momentum) * (1 - self.beta_1))
         self.assign_add(velocity, (ops.square(gradient) - velocity) * (1 - self.beta_2))
@@ -75,4 +81,4 @@ class Lamb(keras.optimizers.Optimizer):
         config = super().get_config()
         del config["weight_decay"]
         own = {"decay": self.decay, "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        return config | own
+        return config | own | {"rate_multipliers": self.rate_multipliers and dict(self.rate_multipliers)}

@@ -1,5 +1,6 @@
 """`fit` that a kill cannot hurt: it goes on where the last checkpoint is, to the same last weight."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import keras
@@ -29,6 +30,9 @@ def fit_with_resume(
     interrupted: bit by bit where the operations are deterministic
     (`tf.config.experimental.enable_op_determinism()`). SIGTERM, by which machines are taken back, ends it with a
     checkpoint after the step that it is in. Other callbacks begin anew: `EarlyStopping` forgets.
+
+    An optimizer's moving average of the weights goes on too; the model keeps the weights as they are trained. After the
+    last call `model.optimizer.finalize_variable_values(model.trainable_variables)` sets them to the average.
 
     Args:
         model: `keras.Model`, compiled with an optimizer whose schedule is that of the whole training.
@@ -65,15 +69,26 @@ def fit_with_resume(
             todo = min(steps_per_epoch - found.epoch_steps, steps - found.step)
             # A part of an epoch is a `fit` of its own; whole epochs are one together.
             whole = (steps - found.step) // steps_per_epoch if todo == steps_per_epoch else 1
-            (fit or model.fit)(
-                batches(found.step),
-                initial_epoch=epoch,
-                epochs=epoch + whole,
-                steps_per_epoch=todo,
-                callbacks=[restorer, *callbacks, saver],
-                **kwargs,
-            )
+            with _weights_as_trained(model.optimizer):
+                (fit or model.fit)(
+                    batches(found.step),
+                    initial_epoch=epoch,
+                    epochs=epoch + whole,
+                    steps_per_epoch=todo,
+                    callbacks=[restorer, *callbacks, saver],
+                    **kwargs,
+                )
     return found
+
+
+@contextlib.contextmanager
+def _weights_as_trained(optimizer):
+    """Keeps `fit` from setting the weights to their average at its end, which is not the training's end here."""
+    optimizer.finalize_variable_values = lambda variables: None
+    try:
+        yield
+    finally:
+        del optimizer.finalize_variable_values
 
 
 def _make_variables(model, batches):

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import time
 
 import numpy as np
 import pytest
@@ -105,10 +106,8 @@ def test_released_weights_go_on(recipe, finished, corpus, tmp_path):
 @pytest.mark.slow
 def test_a_budget_of_time_ends_both_phases(recipe, finished, tmp_path, monkeypatch):
     """The clock here goes ten seconds at each look, so that the test does not depend on the machine."""
-    import time_budget
-
     clock = iter(range(0, 10**6, 10))
-    monkeypatch.setattr(time_budget.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     flags = ["--data", str(finished[0] / "records"), "--budget-hours", "0.5", "--steps", "3", "1", *FLAGS.split()]
     metrics = recipe.main([*flags, "--evaluate-every", "4", "--output", str(tmp_path)])
     rates = [logs["step"] for logs in metrics["history"]]

@@ -1,4 +1,4 @@
-"""LAMB against Model Garden's and against the paper's formula in NumPy."""
+"""LAMB against Model Garden's and against NVLAMB's formula in NumPy."""
 
 import keras
 import numpy as np
@@ -31,20 +31,43 @@ def trained(optimizer, steps=5):
     return {name: v.numpy() for name, v in made.items()}
 
 
-def test_the_update_is_the_papers():
-    found = trained(Lamb(decay=0.1, **SETTINGS))
-    for name, expected in variables().items():
-        weight, m, v = expected.astype("float64"), 0.0, 0.0
-        for t, step in enumerate(gradients(), start=1):
-            m = 0.8 * m + 0.2 * step[name]
-            v = 0.95 * v + 0.05 * step[name].astype("float64") ** 2
-            update = m / (1 - 0.8**t) / (np.sqrt(v / (1 - 0.95**t)) + 1e-6)
+def test_a_hundred_updates_are_nvlambs():
+    """NVLAMB: gradients divided by their global norm where that is above 1, then the paper's update.
+
+    One matrix begins at 0, where the trust ratio is 1; another one has neither weights nor gradients.
+    """
+    values = {name: value / 2 for name, value in variables().items()}
+    values |= {"query_kernel": np.zeros((2, 5), "float32"), "value_kernel": np.zeros((3, 2), "float32")}
+    weights = {name: value.astype("float64") for name, value in values.items()}
+    m, v = ({name: np.zeros_like(weight) for name, weight in weights.items()} for _ in range(2))
+    made = [keras.Variable(value, name=name) for name, value in values.items()]
+    optimizer = Lamb(3e-3, decay=0.1, global_clipnorm=1.0)
+    optimizer.build(made)
+    update = tf.function(lambda *gradients: optimizer.apply(list(gradients), made))
+    rng = np.random.default_rng(2)
+    worst, trusted = 0.0, []
+    for t in range(1, 101):
+        step = {name: rng.normal(0, 10 ** rng.uniform(-2, 0), weight.shape) for name, weight in weights.items()}
+        step["value_kernel"] *= 0
+        update(*[tf.constant(gradient, "float32") for gradient in step.values()])
+        norm = np.sqrt(sum((gradient**2).sum() for gradient in step.values()))
+        for name, gradient in step.items():
+            gradient = gradient / max(1.0, norm)
+            m[name] = 0.9 * m[name] + 0.1 * gradient
+            v[name] = 0.999 * v[name] + 0.001 * gradient**2
+            change = m[name] / (1 - 0.9**t) / (np.sqrt(v[name] / (1 - 0.999**t)) + 1e-6)
             ratio = 1.0
-            if name in ("kernel", "embeddings"):
-                update = update + 0.1 * weight
-                ratio = np.linalg.norm(weight) / np.linalg.norm(update)
-            weight = weight - 3e-2 * ratio * update
-        np.testing.assert_allclose(found[name], weight, rtol=2e-5, atol=2e-6)
+            if name not in ("bias", "gamma"):
+                change = change + 0.1 * weights[name]
+                sizes = np.linalg.norm(weights[name]), np.linalg.norm(change)
+                ratio = sizes[0] / sizes[1] if min(sizes) > 0 else 1.0
+                trusted.append(ratio)
+            weights[name] = weights[name] - 3e-3 * ratio * change
+        worst = max(worst, *(np.abs(a.numpy() - b).max() for a, b in zip(made, weights.values(), strict=True)))
+    assert worst <= 1e-6
+    assert min(trusted) < 0.1 and trusted.count(1.0) == 101
+    assert all(np.abs(weights[name] - value).max() > 0.02 for name, value in values.items() if name[0] not in "qv")
+    assert not weights["value_kernel"].any() and np.abs(weights["query_kernel"]).max() > 1e-3
 
 
 def test_the_update_is_model_gardens():
