@@ -91,20 +91,19 @@ def test_a_fit_in_parts_with_dropout_gives_the_same_weights():
 
 def test_a_scaled_loss_gives_the_same_weights():
     model = make_classifier(num_layers=2, dropout=0.2).with_dtype("mixed_float16")
-    once, twice = fitted(model, TEXTS, INDICES, gradient_accumulation_steps=2)
-    assert_equal(once, twice, values_of(model), atol=1e-3)  # graphs of half precision round in another order
+    once, twice = fitted(model, TEXTS, INDICES, gradient_accumulation_steps=2, run_eagerly=True)
+    assert_equal(once, twice, values_of(model))
 
 
 def test_a_last_block_of_some_positions_gives_the_same_weights():
     model = make_masked_lm()
-    once, twice = fitted(model, MASKED_TEXTS, None)
+    once, twice = fitted(model, MASKED_TEXTS, None, run_eagerly=True)
     assert_equal(once, twice, values_of(model))
 
 
 def test_matrices_of_lora_get_the_same_gradients():
-    once, twice = fitted(
-        make_classifier(num_layers=2), TEXTS, INDICES, prepare=lambda model: model.enable_lora(2, targets=["value"])
-    )
+    model, settings = make_classifier(num_layers=2), {"run_eagerly": True}
+    once, twice = fitted(model, TEXTS, INDICES, lambda copy: copy.enable_lora(2, targets=["value"]), **settings)
     assert sum("lora" in path for path in once) == 4
     assert_equal(once, twice, {path: 0 * value for path, value in once.items() if path.endswith("lora_kernel_b")})
 
@@ -131,7 +130,7 @@ def test_it_is_a_setting_of_the_training_and_of_no_preset(tmp_path):
     encoder.save_to_preset(tmp_path)
     assert "rematerialize" not in (tmp_path / "config.json").read_text()
     assert not keras_bert.BertEncoder.from_preset(tmp_path).rematerialize
-    classifier = keras_bert.BertClassifier.from_preset(tmp_path, rematerialize=True)
+    classifier = keras_bert.BertClassifier.from_preset(tmp_path, num_classes=2, rematerialize=True)
     assert all(block.rematerialize for block in classifier.encoder.blocks)
     assert all(block.rematerialize for block in classifier.with_layers(1).encoder.blocks)
     scores = encoder.with_layer_outputs()(batch(MASK[:2]), training=True)["attention_scores"]
