@@ -9,12 +9,13 @@ enters the attention's output; two masks of dropout; of each norm, in float32, t
 and what comes out; of GELU, in float32, its three factors, and what comes out. In bfloat16 also the weights' copies.
 With --rematerialize what enters each block, and all of one block. A classifier's last block computes one position.
 
-A step's peak is where the gradients begin (all activations, and the work of one block) or where they end (all
+A step's peak is where the gradients begin (all activations, and the gradient of the widest tensor) or where they end (all
 gradients, and the update of the largest weight), whichever is more. What Python, TensorFlow and the traced step take
 is --runtime. With --measure one step is trained, and its peak of resident memory compared with the plan.
 """
 
 import argparse
+import pathlib
 import re
 import sys
 
@@ -71,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--runtime", default="1GB", help="Of Python, TensorFlow and the traced step. Default: 1GB.")
     add("--measure", action="store_true", help="Train a step of a classifier, and compare.")
     add("--worker", help=argparse.SUPPRESS)
-    add("--answer", type=_path, help=argparse.SUPPRESS)
+    add("--answer", type=pathlib.Path, help=argparse.SUPPRESS)
     return parser
 
 
@@ -143,9 +144,9 @@ def plan(
     activations = ends + (layers - 1) * blocks[0] + blocks[1]
     if rematerialize:
         activations = ends + layers * width * places + max(blocks)
-    # The gradients of the widest parts: two of GELU's factors, or of scores, softmax and dropout.
+    # The first gradient of the widest tensor; the others take the place of what is no longer needed.
     asked = tokens if layers > 1 else queries
-    work = max(2 * 4 * rows * asked * wide, 3 * width * rows * sizes["num_heads"] * asked * tokens)
+    work = width * rows * asked * max(wide, sizes["num_heads"] * tokens)
     step = max(activations + work, weights + 4 * max(table, hidden * wide))
     return {
         "weights": weights,
@@ -220,12 +221,6 @@ def measured(args: argparse.Namespace, sizes: dict) -> int:
 
     # The second trace is of any shape.
     return peak_bytes(lambda: step(args.rows, args.tokens), lambda: (step(1, 3), step(2, 4)))
-
-
-def _path(text):
-    import pathlib
-
-    return pathlib.Path(text)
 
 
 if __name__ == "__main__":
