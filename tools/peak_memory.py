@@ -1,6 +1,7 @@
 """How much memory a piece of work takes at its peak, as Linux tells it."""
 
 import ctypes
+import gc
 import pathlib
 
 PROCESS = pathlib.Path("/proc/self")
@@ -11,7 +12,8 @@ def peak_bytes(work, warm_up) -> int:
 
     Args:
         work: callable without arguments.
-        warm_up: callable without arguments, done before: what it leaves, weights and traced graphs, does not count.
+        warm_up: callable without arguments, done before: what it leaves, weights and traced graphs, does not count,
+            nor does the memory that TensorFlow's allocator keeps of it.
 
     Returns:
         int, bytes of resident memory.
@@ -22,6 +24,7 @@ def peak_bytes(work, warm_up) -> int:
     if not (PROCESS / "clear_refs").exists():
         raise SystemExit("A peak of memory is read as Linux tells it. Received: another system. Measure on Linux.")
     warm_up()
+    gc.collect()
     # What was freed and not given back would be used again, and be missing from the count.
     ctypes.CDLL(None).malloc_trim(0)
     (PROCESS / "clear_refs").write_text("5")  # the peak begins here

@@ -9,9 +9,9 @@ enters the attention's output; two masks of dropout; of each norm, in float32, t
 and what comes out; of GELU, in float32, its three factors, and what comes out. In bfloat16 also the weights' copies.
 With --rematerialize what enters each block, and all of one block. A classifier's last block computes one position.
 
-A step's peak is where the gradients begin (all activations, and the gradient of the widest tensor) or where they end (all
-gradients, and the update of the largest weight), whichever is more. What Python, TensorFlow and the traced step take
-is --runtime. With --measure one step is trained, and its peak of resident memory compared with the plan.
+A step's peak is where the gradients begin (all activations, and the gradient of the widest tensor) or where they end
+(all gradients, and the update of the largest weight), whichever is more. What Python, TensorFlow and the traced step
+take is --runtime. With --measure one step is trained, and its peak of resident memory compared with the plan.
 """
 
 import argparse
@@ -127,12 +127,12 @@ def plan(
     block_weights = kernels + 9 * hidden + wide
     table = sizes["vocabulary_size"] * hidden
     others = (sizes["max_sequence_length"] + sizes["num_segments"] + 2) * hidden
-    first = task in ("classifier", "multiple_choice")  # read the first position, through the pooler
+    first = task in ("classifier", "multiple_choice")  # read the first position
     masks = round(0.15 * tokens) if task == "masked_lm" else 0
-    head = (hidden + 1) * hidden if first or task == "masked_lm" else 0
+    square = (hidden + 1) * hidden
+    weights = 4 * (table + others + layers * block_weights + square)  # the last is the pooler, read or not
     if task == "masked_lm":
-        head += 2 * hidden + sizes["vocabulary_size"]
-    weights = 4 * (table + others + layers * block_weights + head)
+        weights += 4 * (square + 2 * hidden + sizes["vocabulary_size"])
 
     places = rows * tokens * hidden
     copies = 0 if precision == "float32" else width * kernels
@@ -141,12 +141,15 @@ def plan(
     embeddings = 8 * places + (width * places if sizes["dropout"] else 0)
     layout = rows * tokens * (width * tokens + 8 * sizes["num_heads"])
     ends = embeddings + layout + 3 * 4 * rows * masks * sizes["vocabulary_size"]
-    activations = ends + (layers - 1) * blocks[0] + blocks[1]
-    if rematerialize:
-        activations = ends + layers * width * places + max(blocks)
     # The first gradient of the widest tensor; the others take the place of what is no longer needed.
     asked = tokens if layers > 1 else queries
-    work = width * rows * asked * max(wide, sizes["num_heads"] * tokens)
+    scores = sizes["num_heads"] * tokens
+    activations = ends + (layers - 1) * blocks[0] + blocks[1]
+    work = width * rows * asked * max(wide, scores)
+    if rematerialize:
+        # A block is computed while the gradients of the one above still are: two of GELU's, or three of the scores.
+        activations = ends + layers * width * places + max(blocks)
+        work = rows * asked * max(2 * 4 * wide, 3 * width * scores)
     step = max(activations + work, weights + 4 * max(table, hidden * wide))
     return {
         "weights": weights,
@@ -219,8 +222,10 @@ def measured(args: argparse.Namespace, sizes: dict) -> int:
         inputs = {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": ids}
         classifier.train_on_batch(inputs, np.zeros(rows, "int32"))
 
-    # The second trace is of any shape.
-    return peak_bytes(lambda: step(args.rows, args.tokens), lambda: (step(1, 3), step(2, 4)))
+    # The second trace is of any shape. TensorFlow gives nothing back to the system: where the small steps had their
+    # gradients, all at once for their norm, the large one finds place, and that is no part of what it adds.
+    added = peak_bytes(lambda: step(args.rows, args.tokens), lambda: (step(1, 3), step(2, 4)))
+    return added + sum(4 * int(np.prod(variable.shape)) for variable in classifier.trainable_variables)
 
 
 if __name__ == "__main__":

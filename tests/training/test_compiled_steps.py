@@ -1,4 +1,4 @@
-"""Every task's train step is one that a TPU could run: compiled by XLA, shapes known, no strings, nothing on the host."""
+"""Every task's train step is one for a TPU: compiled by XLA, its shapes known, no strings, nothing on the host."""
 
 import keras
 import numpy as np
