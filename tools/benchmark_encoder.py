@@ -4,11 +4,11 @@
     KERAS_BACKEND=jax python tools/benchmark_encoder.py --size base --peers keras_bert
 
 Weights are random. Inference is a forward pass to the sequence output; training is a forward pass with dropout, the
-gradients of a mean square and AdamW's update. keras_bert and KerasHub run compiled by `tf.function` in one process,
-in turn; transformers (torch, its default attention) in a process of its own, half of its rounds before them and half
-after. bfloat16 is `mixed_bfloat16`, and autocast in torch: weights stay float32. With KERAS_BACKEND=jax keras_bert
-runs alone, compiled by `jax.jit`, and TensorFlow is not needed. A ratio over 1 means that keras_bert is faster.
-The CPU, unless CUDA_VISIBLE_DEVICES is set; transformers always on the CPU.
+gradients of a mean square and the update of the library's own AdamW. keras_bert and KerasHub run compiled by
+`tf.function` in one process, in turn; transformers (torch, its default attention) in a process of its own, half of
+its rounds before them and half after. bfloat16 is `mixed_bfloat16`, and autocast in torch: weights stay float32. With
+KERAS_BACKEND=jax keras_bert runs alone, compiled by `jax.jit`, and TensorFlow is not needed. A ratio over 1 means
+that keras_bert is faster. The CPU, unless CUDA_VISIBLE_DEVICES is set; transformers always on the CPU.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import os
 import statistics
 import sys
 import time
+from collections.abc import Callable
 
 from benchmark_records import (
     Neighbours,
@@ -56,14 +57,9 @@ def main(argv: list[str] | None = None) -> dict:
         flush=True,
     )
     neighbours = Neighbours()
-    halves = (args.rounds - args.rounds // 2, args.rounds // 2)
-    times = {peer: [] for peer in peers}
-    if "transformers" in peers:
-        times["transformers"] += run_worker(__file__, argv, "transformers", "--rounds", halves[0])["times"]
     makers = {"keras_bert": jax_step if backend == "jax" else keras_bert_step, "keras_hub": keras_hub_step}
-    times |= measure({peer: makers[peer](args) for peer in peers if peer in makers}, args.rounds)
-    if "transformers" in peers and halves[1]:
-        times["transformers"] += run_worker(__file__, argv, "transformers", "--rounds", halves[1])["times"]
+    steps = {peer: makers[peer] for peer in peers if peer in makers}
+    times = times_in_turn(args, __file__, argv, run_worker, peers, steps)
 
     medians = {peer: statistics.median(seconds) for peer, seconds in times.items()}
     summary = {
@@ -91,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of this tool's flags."""
     parser = benchmark_parser(__doc__)
     add = parser.add_argument
-    add("--size", default="base", help="A name of keras_bert.SIZES. Default: base.")
+    add("--size", default="base", help="A name of keras_bert.SIZES, or minilm. Default: base.")
     add("--batch", type=int, default=16, help="Rows. Default: 16.")
     add("--length", type=int, default=128, help="Tokens a row. Default: 128.")
     add("--precision", choices=("float32", "bfloat16"), default="float32", help="Default: float32.")
@@ -99,6 +95,32 @@ def build_parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=10, help="Steps of each peer, after two to warm up. Default: 10.")
     add("--peers", help=f"Default: {','.join(PEERS)}; with JAX keras_bert alone. The first is ours.")
     return parser
+
+
+def times_in_turn(
+    args: argparse.Namespace, script: str, argv: list[str], run_worker: Callable, peers: list[str], makers: dict
+) -> dict[str, list[float]]:
+    """Times the steps of peers: those of TensorFlow here, in turn; transformers' before and after, in processes.
+
+    Args:
+        args: the flags.
+        script: str. The tool's `__file__`.
+        argv: list of str. The tool's own flags.
+        run_worker: callable, `benchmark_records.run_worker`.
+        peers: list of str.
+        makers: dict of peer to a callable of the flags, that makes a step.
+
+    Returns:
+        dict of peer to list of float, seconds.
+    """
+    halves = (args.rounds - args.rounds // 2, args.rounds // 2)
+    times = {peer: [] for peer in peers}
+    if "transformers" in peers:
+        times["transformers"] += run_worker(script, argv, "transformers", "--rounds", halves[0])["times"]
+    times |= measure({peer: make(args) for peer, make in makers.items()}, args.rounds)
+    if "transformers" in peers and halves[1]:
+        times["transformers"] += run_worker(script, argv, "transformers", "--rounds", halves[1])["times"]
+    return times
 
 
 def measure(steps: dict, rounds: int) -> dict[str, list[float]]:

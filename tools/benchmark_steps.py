@@ -5,6 +5,15 @@ import argparse
 from benchmark_records import cores, need
 
 VOCABULARY_SIZE = 30522
+SIDE = 2048  # of the matrices whose product is the ceiling
+MINILM = {"num_layers": 6, "num_heads": 12, "hidden_dim": 384, "intermediate_dim": 1536}
+
+
+def sizes_of(args: argparse.Namespace) -> dict:
+    """Gives the encoder's sizes: a name of `keras_bert.SIZES`, or all-MiniLM-L6-v2's."""
+    import keras_bert
+
+    return MINILM if args.size == "minilm" else keras_bert.SIZES[args.size]
 
 
 def dense_inputs(args: argparse.Namespace) -> dict:
@@ -29,30 +38,28 @@ def keras_bert_step(args: argparse.Namespace):
     """Gives a step of ours on TensorFlow."""
     import keras_bert
 
-    sizes = keras_bert.SIZES[args.size]
-    return tensorflow_step(args, keras_bert.BertEncoder(VOCABULARY_SIZE, **sizes, dtype=keras_dtype(args)))
+    encoder = keras_bert.BertEncoder(VOCABULARY_SIZE, **sizes_of(args), dtype=keras_dtype(args))
+    return tensorflow_step(args, encoder, lambda v: keras_bert.training.adamw(v, 1e-5, global_clipnorm=None))
 
 
 def keras_hub_step(args: argparse.Namespace):
     """Gives a step of KerasHub's."""
     keras_hub = need("keras_hub")
-    import keras_bert
+    import keras
 
-    sizes = keras_bert.SIZES[args.size]
     encoder = keras_hub.models.BertBackbone(
         VOCABULARY_SIZE,
-        **sizes,
+        **sizes_of(args),
         dropout=0.1,
         max_sequence_length=512,
         num_segments=2,
         dtype=keras_dtype(args),
     )
-    return tensorflow_step(args, encoder)
+    return tensorflow_step(args, encoder, lambda variables: keras.optimizers.AdamW(1e-5))
 
 
-def tensorflow_step(args: argparse.Namespace, encoder):
+def tensorflow_step(args: argparse.Namespace, encoder, make_optimizer):
     """Compiles a step of a Keras model by `tf.function`."""
-    import keras
     import tensorflow as tf
 
     inputs = {name: tf.constant(array) for name, array in dense_inputs(args).items()}
@@ -61,7 +68,7 @@ def tensorflow_step(args: argparse.Namespace, encoder):
         return lambda: infer(inputs).numpy()
     # The pooler is not in the loss; transformers' encoder is built without it.
     variables = [v for v in encoder.trainable_variables if "pooled" not in v.path and "pooler" not in v.path]
-    optimizer = keras.optimizers.AdamW(1e-5)
+    optimizer = make_optimizer(variables)
     optimizer.build(variables)
 
     @tf.function(autograph=False)
@@ -82,7 +89,7 @@ def jax_step(args: argparse.Namespace):
 
     import keras_bert
 
-    encoder = keras_bert.BertEncoder(VOCABULARY_SIZE, **keras_bert.SIZES[args.size], dtype=keras_dtype(args))
+    encoder = keras_bert.BertEncoder(VOCABULARY_SIZE, **sizes_of(args), dtype=keras_dtype(args))
     inputs = {name: ops.convert_to_tensor(array) for name, array in dense_inputs(args).items()}
     weights = [v.value for v in encoder.trainable_variables]
     others = [v.value for v in encoder.non_trainable_variables]
@@ -119,10 +126,8 @@ def jax_step(args: argparse.Namespace):
 def torch_step(args: argparse.Namespace):
     """Gives a step of transformers'."""
     torch, transformers = need("torch"), need("transformers")
-    import keras_bert
-
     torch.set_num_threads(cores())
-    sizes = keras_bert.SIZES[args.size]
+    sizes = sizes_of(args)
     config = transformers.BertConfig(
         vocab_size=VOCABULARY_SIZE,
         num_hidden_layers=sizes["num_layers"],
@@ -149,3 +154,21 @@ def torch_step(args: argparse.Namespace):
         optimizer.zero_grad()
 
     return infer if args.mode == "inference" else train
+
+
+def arithmetic(args: argparse.Namespace) -> float:
+    """Counts the floating-point operations of a training step: three times those of its products forward."""
+    sizes = sizes_of(args)
+    hidden, places = sizes["hidden_dim"], args.batch * args.length
+    dense = 2 * places * (4 * hidden**2 + 2 * hidden * sizes["intermediate_dim"])
+    attention = 4 * places * args.length * hidden
+    return 3.0 * sizes["num_layers"] * (dense + attention)
+
+
+def matmul_step(args: argparse.Namespace):
+    """Gives a product of two square matrices, `2 * SIDE ** 3` operations: what no step goes beyond."""
+    import tensorflow as tf
+
+    x = tf.cast(tf.random.normal((SIDE, SIDE)), args.precision)
+    product = tf.function(lambda: tf.matmul(x, x)[0, 0], autograph=False)
+    return lambda: product().numpy()

@@ -37,6 +37,7 @@ class Dropout(keras.layers.Layer):
     Call arguments:
         inputs: float tensor of any shape.
         training: bool.
+        seed: what `draw` gave, optional. By default it is drawn here.
 
     Returns:
         Tensor of the shape of `inputs`.
@@ -57,17 +58,26 @@ class Dropout(keras.layers.Layer):
             self.seed_generator = ReplicaSeedGenerator(seed)
         self.built = True
 
-    def call(self, inputs, training=False):
+    def draw(self):
+        """Draws the seed of one call: ahead of what is computed twice, which must drop the same units both times."""
+        if self.rate == 0:
+            return None
+        if keras.backend.backend() == "torch":  # drops by torch's own generator, whose state `keras.remat` puts back
+            return self.seed_generator
+        return self.seed_generator.next()
+
+    def call(self, inputs, training=False, seed=None):
         if not training or self.rate == 0:
             return inputs
+        seed = self.draw() if seed is None else seed
         if keras.backend.backend() != "tensorflow":
-            return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
+            return keras.random.dropout(inputs, self.rate, seed=seed)
         import tensorflow as tf
 
         kept = min(max(round((1 - self.rate) * 2**16), 1), 2**16 - 1)
         size = tf.size(inputs)
         words = tf.random.stateless_uniform(
-            [(size + 1) // 2], tf.cast(self.seed_generator.next(), tf.int32), minval=None, maxval=None, dtype=tf.int32
+            [(size + 1) // 2], tf.cast(seed, tf.int32), minval=None, maxval=None, dtype=tf.int32
         )
         bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(inputs))
         keep = ops.cast(bits < kept, inputs.dtype)

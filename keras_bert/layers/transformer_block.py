@@ -30,6 +30,8 @@ class TransformerBlock(keras.layers.Layer):
         attention_dropout: float, default 0.1. Share dropped from the attention scores.
         activation: str, default "gelu". A Keras activation or "gelu_approximate".
         layer_norm_epsilon: float, default 1e-12.
+        rematerialize: bool, default False. In training keeps `hidden` alone for the gradients, and computes the rest
+            a second time there.
         **kwargs: `keras.layers.Layer`'s.
 
     Call arguments:
@@ -61,6 +63,7 @@ class TransformerBlock(keras.layers.Layer):
         attention_dropout: float = 0.1,
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
+        rematerialize: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -70,6 +73,7 @@ class TransformerBlock(keras.layers.Layer):
         self.attention_dropout = attention_dropout
         self.activation = activation
         self.layer_norm_epsilon = layer_norm_epsilon
+        self.rematerialize = rematerialize
 
     def build(self, hidden_shape, layout_shape=None):
         hidden_dim = hidden_shape[-1]
@@ -103,6 +107,19 @@ class TransformerBlock(keras.layers.Layer):
             layer.build((None, hidden_dim))
 
     def call(self, hidden, layout, training=False, return_attention_scores=False, positions=None):
+        # Drawn here, so that the second computation drops the same units.
+        layers = (self.attention_dropout_layer, self.dropout_layer, self.dropout_layer)
+        seeds = [layer.draw() if training else None for layer in layers]
+
+        def compute(hidden):
+            return self._compute(hidden, layout, seeds, training, return_attention_scores, positions)
+
+        if self.rematerialize and training and not return_attention_scores:
+            return keras.remat(compute)(hidden)
+        return compute(hidden)
+
+    def _compute(self, hidden, layout, seeds, training, return_attention_scores, positions):
+        attention_seed, attended_seed, output_seed = seeds
         hidden_dim = hidden.shape[-1]
         key = split_heads(self.key(hidden), layout, self.num_heads)  # (B, heads, T, D)
         value = split_heads(self.value(hidden), layout, self.num_heads)
@@ -115,12 +132,13 @@ class TransformerBlock(keras.layers.Layer):
         query = split_heads(query, layout, self.num_heads, positions)
         scores = ops.matmul(query, ops.swapaxes(key, -1, -2))  # (B, heads, T, T)
         scores = ops.softmax(scores + ops.cast(bias, scores.dtype))
-        mixed = ops.matmul(self.attention_dropout_layer(scores, training=training), value)  # (B, heads, T, D)
+        kept = self.attention_dropout_layer(scores, training=training, seed=attention_seed)
+        mixed = ops.matmul(kept, value)  # (B, heads, T, D)
         attended = self.attention_output(merge_heads(mixed, layout, positions))  # (N, H)
-        hidden = self.attention_norm(self.dropout_layer(attended, training=training) + hidden)
-        widened = self.intermediate(hidden)  # (N, I)
-        output = self.dropout_layer(self.output_dense(widened), training=training)  # (N, H)
-        hidden = self.output_norm(output + hidden)
+        attended = self.dropout_layer(attended, training=training, seed=attended_seed)
+        hidden = self.attention_norm(attended + hidden)
+        output = self.output_dense(self.intermediate(hidden))  # (N, I), then (N, H)
+        hidden = self.output_norm(self.dropout_layer(output, training=training, seed=output_seed) + hidden)
         if positions is not None:
             hidden = hidden * ops.cast(positions_are_real(layout, positions), hidden.dtype)
         return (hidden, scores) if return_attention_scores else hidden
@@ -143,4 +161,5 @@ class TransformerBlock(keras.layers.Layer):
             "attention_dropout": self.attention_dropout,
             "activation": self.activation,
             "layer_norm_epsilon": self.layer_norm_epsilon,
+            "rematerialize": self.rematerialize,
         }

@@ -33,6 +33,8 @@ class BertEncoder(Resizing, keras.Model):
         activation: str, default "gelu" (exact); "gelu_approximate" is the tanh form of Google's releases.
         layer_norm_epsilon: float, default 1e-12.
         unpadding: bool, optional. `None`, the default, skips padding unless XLA compiles the call.
+        rematerialize: bool, default False. In training keeps what enters each block, and computes the rest of it a
+            second time for the gradients: a fraction of the memory for about a third more time. Not saved in presets.
         dtype: str or `keras.DTypePolicy`, optional. "mixed_bfloat16", for example.
         **kwargs: `keras.Model`'s.
 
@@ -73,6 +75,7 @@ class BertEncoder(Resizing, keras.Model):
         activation: str = "gelu",
         layer_norm_epsilon: float = 1e-12,
         unpadding: bool | None = None,
+        rematerialize: bool = False,
         dtype=None,
         **kwargs,
     ):
@@ -117,6 +120,7 @@ class BertEncoder(Resizing, keras.Model):
                 attention_dropout,
                 activation,
                 layer_norm_epsilon,
+                rematerialize,
                 dtype=dtype,
                 name=f"transformer_block_{i}",
             )
@@ -151,7 +155,7 @@ class BertEncoder(Resizing, keras.Model):
             "activation": activation,
             "layer_norm_epsilon": layer_norm_epsilon,
         }
-        self.unpadding = unpadding
+        self.unpadding, self.rematerialize = unpadding, rematerialize
         self.layout_layer, self.embeddings, self.blocks = layout_layer, embeddings, blocks
         self.padding, self.pooler = padding, pooler
 
@@ -159,6 +163,7 @@ class BertEncoder(Resizing, keras.Model):
         return {
             **self.arguments,
             "unpadding": self.unpadding,
+            "rematerialize": self.rematerialize,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
             "trainable": self.trainable,

@@ -175,10 +175,15 @@ def _apply_gradients(optimizer, gradients, variables):
 
 
 def _clip(optimizer, gradients):
+    # Gradients of a scaled loss are as much larger as it, and so are the bounds; the optimizer inside holds them.
+    scale = optimizer.scale_loss(tf.ones(()))
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if optimizer.global_clipnorm:
-        return tf.clip_by_global_norm(gradients, optimizer.global_clipnorm)[0]
+        return tf.clip_by_global_norm(gradients, optimizer.global_clipnorm * scale)[0]
     if optimizer.clipnorm:
-        return [tf.clip_by_norm(g, optimizer.clipnorm) for g in gradients]
+        return [tf.clip_by_norm(g, optimizer.clipnorm * scale) for g in gradients]
     if optimizer.clipvalue:
-        return [tf.clip_by_value(g, -optimizer.clipvalue, optimizer.clipvalue) for g in gradients]
+        bound = optimizer.clipvalue * scale
+        # An overflow stays one: the optimizer leaves the update out, and lowers the scale.
+        return [tf.where(tf.math.is_inf(g), g, tf.clip_by_value(g, -bound, bound)) for g in gradients]
     return gradients

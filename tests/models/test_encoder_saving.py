@@ -20,6 +20,7 @@ ARGUMENTS = {
     "activation": "gelu_approximate",
     "layer_norm_epsilon": 1e-3,
     "unpadding": False,
+    "rematerialize": True,
     "dtype": "mixed_bfloat16",
     "name": "other",
     "trainable": False,

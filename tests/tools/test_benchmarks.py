@@ -133,6 +133,19 @@ def test_encoder_is_compared_step_by_step(tool, results, mode, peers):
     assert results.lines()[0]["summary"] == summary
 
 
+@pytest.mark.skipif(not pathlib.Path("/proc/self/clear_refs").exists(), reason="reads peaks as Linux tells them")
+def test_training_steps_are_compared_with_their_memory_and_the_ceiling(tool, results, capsys):
+    flags = ["--sizes", "tiny", "--precisions", "float32", "--batch", "2", "--length", "7", "--rounds", "1"]
+    summary = tool("benchmark_training").main([*flags, "--peers", "keras_bert", *results.flags])
+    part = summary["tiny float32"]["peers"]["keras_bert"]
+    assert part["seconds"] > 0 and 0 < part["share"] < 1 and part["peak"] >= 0
+    # By hand: 2 layers, 128 wide; 14 tokens, each with its dense products and 7 scores and 7 values to mix.
+    share = 3 * 2 * 14 * (2 * (4 * 128**2 + 2 * 128 * 512) + 4 * 7 * 128)
+    assert part["share"] * part["seconds"] * summary["tiny float32"]["ceiling"] == pytest.approx(share)
+    assert "| tiny | float32 | 2 x 7 | keras_bert |" in capsys.readouterr().out
+    assert results.lines()[0]["summary"] == summary["tiny float32"]
+
+
 def test_jax_has_no_peers(tool, monkeypatch, capsys):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(SystemExit):
@@ -164,7 +177,7 @@ def test_a_worker_that_fails_tells_why(tool, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["finetuning", "inference", "embeddings", "encoder", "tokenizer", "building", "packing"]
+    "name", ["finetuning", "inference", "embeddings", "encoder", "tokenizer", "building", "packing", "training"]
 )
 def test_help_tells_what_is_compared(tool, capsys, name):
     with pytest.raises(SystemExit) as stopped:
