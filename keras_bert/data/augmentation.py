@@ -62,7 +62,8 @@ def augmented_batches(
     how = {"begins_word": begins_word, "rate": rate, "mask_id": vocabulary.mask_id}
 
     @tf.autograph.experimental.do_not_convert
-    def batch_of(step, texts, labels):
+    def batch_of(step, example):
+        texts, labels = example
         segments = [
             augment_tokens(token_ids, fold_seed((seed, 1), step, side), **how)
             for side, token_ids in enumerate(preprocessor.tokenize(texts))

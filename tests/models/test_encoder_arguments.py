@@ -38,6 +38,7 @@ def test_defaults_are_bert_base():
         "activation": "gelu",
         "layer_norm_epsilon": 1e-12,
         "unpadding": None,
+        "rematerialize": False,
         "dtype": None,
         "kwargs": None,
     }

@@ -33,7 +33,7 @@ def traced(name, **settings):
     make, x, y = STEPS[name]
     model = make(num_layers=1)
     model.compile(learning_rate=0.001, jit_compile=True, **settings)
-    batch = (x, *y) if name == "pretrainer" else next(iter(model._batches(x, y, None, 4)))
+    batch = (x, *y) if name == "pretrainer" else next(iter(model._epochs(x, y, None, 4)()))
     batch = tf.nest.map_structure(tf.constant, batch)
     model.optimizer.build(model.trainable_variables)
     model._symbolic_build(data_batch=batch)  # metrics are made outside of the step, as `fit` does

@@ -1,8 +1,6 @@
 """Optimizers on two replicas, of one machine or of two, against one device. This file is also what runs there."""
 
 import json
-import os
-import subprocess
 import sys
 import time
 import types
@@ -16,7 +14,7 @@ import keras_bert
 from keras_bert.training import Lamb, TimeBudget, WarmupCosineDecay, adamw
 from keras_bert.training.step import _apply_gradients
 from tests.classifiers import NAMES, TEXTS, make_classifier
-from tests.training.test_distributed_pretraining import free_ports
+from tests.training.processes import configuration, free_ports, start
 
 SHAPES = {("embeddings", "embeddings"): (7, 4), ("block", "kernel"): (4, 5), ("block", "bias"): (5,)}
 STEPS = 12
@@ -121,14 +119,6 @@ def fitted(place):
     return [[history["loss"], history["val_loss"]], *(v.numpy().tolist() for v in classifier.trainable_variables)]
 
 
-def start(root, name, worker=None, **variables):
-    environment = {**os.environ, "PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": "-1", **variables}
-    command = [sys.executable, __file__, name, json.dumps(worker)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-
-
 def results(process):
     output, errors = process.communicate(timeout=400)
     assert process.returncode == 0, errors[-4000:]
@@ -137,7 +127,7 @@ def results(process):
 
 @pytest.fixture(scope="module")
 def one(root):
-    return results(start(root, "one"))
+    return results(start(__file__, "one", "null", PYTHONPATH=str(root)))
 
 
 def assert_equal(found, expected, names):
@@ -154,15 +144,20 @@ def assert_equal(found, expected, names):
 
 @pytest.mark.slow
 def test_two_replicas_update_as_one_device(root, one):
-    assert_equal(results(start(root, "mirrored")), one, ["adamw", "lamb", "budget", "fit"])
+    assert_equal(results(start(__file__, "mirrored", "null", PYTHONPATH=str(root))), one, ["adamw", "lamb", "budget", "fit"])
 
 
 @pytest.mark.slow
 def test_two_workers_update_as_one_device_and_go_by_one_clock(root, one):
     assert one["budget"] == pytest.approx([0, 4, 8, 7, 6, 5, 4, 3, 2, 1])
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
-    tasks = [json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}}) for i in range(2)]
-    processes = [start(root, "multi_worker", i, TF_CONFIG=task) for i, task in enumerate(tasks)]
+    processes = [
+        start(
+            __file__, "multi_worker", i, PYTHONPATH=str(root),
+            TF_CONFIG=configuration({"worker": workers}, "worker", i),
+        )
+        for i in range(2)
+    ]  # fmt: skip
     for process in processes:
         assert_equal(results(process), one, ["adamw", "lamb", "budget"])
 

@@ -54,7 +54,8 @@ def train(head, place, count, epochs, pause, options):
     with place.scope():
         model = HEADS[head][0]()
         variables = model.trainable_variables
-        schedule = keras_bert.training.WarmupLinearDecay(5e-3, total_steps=60, warmup_steps=5)
+        # Not higher: Adam makes steps of the key's biases' gradients too, which are 0 but for rounding.
+        schedule = keras_bert.training.WarmupLinearDecay(1e-3, total_steps=60, warmup_steps=5)
         model.compile(keras_bert.training.adamw(variables, schedule, global_clipnorm=0.5))
     (x, y, weights), held_out = examples(head, count)
     losses = Losses(pause)
