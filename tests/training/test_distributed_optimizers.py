@@ -144,7 +144,8 @@ def assert_equal(found, expected, names):
 
 @pytest.mark.slow
 def test_two_replicas_update_as_one_device(root, one):
-    assert_equal(results(start(__file__, "mirrored", "null", PYTHONPATH=str(root))), one, ["adamw", "lamb", "budget", "fit"])
+    mirrored = results(start(__file__, "mirrored", "null", PYTHONPATH=str(root)))
+    assert_equal(mirrored, one, ["adamw", "lamb", "budget", "fit"])
 
 
 @pytest.mark.slow
