@@ -80,8 +80,16 @@ class Dropout(keras.layers.Layer):
             [(size + 1) // 2], tf.cast(seed, tf.int32), minval=None, maxval=None, dtype=tf.int32
         )
         bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(inputs))
-        keep = ops.cast(bits < kept, inputs.dtype)
-        return inputs * (keep * ops.cast(2**16 / kept, inputs.dtype))
+        keep, scale = bits < kept, ops.cast(2**16 / kept, inputs.dtype)
+
+        @tf.custom_gradient
+        def drop(x):  # keeps a byte a unit for the gradient, and not its factor
+            def factors():
+                return ops.cast(keep, x.dtype) * scale
+
+            return x * factors(), lambda upstream: upstream * factors()
+
+        return drop(inputs)
 
     def compute_output_shape(self, input_shape):
         return input_shape
