@@ -83,11 +83,13 @@ class Dropout(keras.layers.Layer):
         keep, scale = bits < kept, ops.cast(2**16 / kept, inputs.dtype)
 
         @tf.custom_gradient
-        def drop(x):  # keeps a byte a unit for the gradient, and not its factor
-            def factors():
-                return ops.cast(keep, x.dtype) * scale
+        def drop(x):
+            # The gradient keeps a byte a unit. By other operations than `x`'s, or TensorFlow, which computes nothing
+            # twice, would keep their factors.
+            def gradient(upstream):
+                return tf.where(keep, upstream * scale, tf.zeros_like(upstream))
 
-            return x * factors(), lambda upstream: upstream * factors()
+            return x * (ops.cast(keep, x.dtype) * scale), gradient
 
         return drop(inputs)
 
