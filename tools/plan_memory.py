@@ -138,7 +138,7 @@ def plan(
     copies = 0 if precision == "float32" else width * kernels
     queries = 1 if first else masks or tokens  # that the last block computes, of each row
     blocks = [block_bytes(sizes, rows, tokens, asked, width) + copies for asked in (tokens, queries)]
-    embeddings = 8 * places + (width * places if sizes["dropout"] else 0)
+    embeddings = 8 * places + (places if sizes["dropout"] else 0)
     layout = rows * tokens * (width * tokens + 8 * sizes["num_heads"])
     ends = embeddings + layout + 3 * 4 * rows * masks * sizes["vocabulary_size"]
     # The first gradient of the widest tensor; the others take the place of what is no longer needed.
@@ -177,12 +177,12 @@ def block_bytes(sizes: dict, rows: int, tokens: int, queries: int, width: int) -
     every, asked = rows * tokens * hidden, rows * queries * hidden
     scores = rows * sizes["num_heads"] * queries * tokens
     entering, keys_and_values, query, merged, norm_output = every, 2 * every, asked, asked, asked
-    softmax = scores * (3 if sizes["attention_dropout"] else 1)
-    masks = 2 * asked if sizes["dropout"] else 0
+    softmax = scores * (2 if sizes["attention_dropout"] else 1)
+    masks = (2 * asked if sizes["dropout"] else 0) + (scores if sizes["attention_dropout"] else 0)  # a byte each
     norms = 2 * 2 * asked
     gelu, gelu_output = 3 * rows * queries * wide, rows * queries * wide
-    half = entering + keys_and_values + query + softmax + merged + masks + norm_output + gelu_output
-    return width * half + 4 * (norms + gelu)
+    half = entering + keys_and_values + query + softmax + merged + norm_output + gelu_output
+    return width * half + 4 * (norms + gelu) + masks
 
 
 def largest_rows(sizes: dict, memory: float, tokens: int, **settings) -> int:

@@ -80,8 +80,18 @@ class Dropout(keras.layers.Layer):
             [(size + 1) // 2], tf.cast(seed, tf.int32), minval=None, maxval=None, dtype=tf.int32
         )
         bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(inputs))
-        keep = ops.cast(bits < kept, inputs.dtype)
-        return inputs * (keep * ops.cast(2**16 / kept, inputs.dtype))
+        keep, scale = bits < kept, ops.cast(2**16 / kept, inputs.dtype)
+
+        @tf.custom_gradient
+        def drop(x):
+            # The gradient keeps a byte a unit. By other operations than `x`'s, or TensorFlow, which computes nothing
+            # twice, would keep their factors.
+            def gradient(upstream):
+                return tf.where(keep, upstream * scale, tf.zeros_like(upstream))
+
+            return x * (ops.cast(keep, x.dtype) * scale), gradient
+
+        return drop(inputs)
 
     def compute_output_shape(self, input_shape):
         return input_shape

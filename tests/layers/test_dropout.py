@@ -222,3 +222,29 @@ def test_a_rate_that_is_no_share_is_refused(rate):
         ValueError, match=f"`rate` must be at least 0 and below 1. Received: rate={rate}. Use 0.1"
     ):
         Dropout(rate)
+
+
+@pytest.mark.parametrize("how", [{}, {"jit_compile": True}])
+def test_gradients_pass_where_units_do_and_are_scaled_as_they_are(how):
+    layer, x = Dropout(0.3), tf.reshape(tf.range(1.0, 41.0), (5, 8))
+
+    @tf.function(**how)
+    def compute(x, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+        return y, tape.gradient(y, x, output_gradients=upstream)
+
+    upstream = tf.reverse(x, [0])
+    y, gradient = compute(x, upstream)
+    assert 0 < np.count_nonzero(y) < 40
+    np.testing.assert_allclose(gradient, upstream * (y / x), rtol=1e-6)
+
+
+def test_a_seed_that_was_drawn_drops_the_same_units_again():
+    layer, x = Dropout(0.5), tf.ones((9, 11))
+    seed = layer.draw()
+    first, second = (layer(x, training=True, seed=seed).numpy() for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert (layer(x, training=True).numpy() != first).any()
+    assert Dropout(0.0).draw() is None
