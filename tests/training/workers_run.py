@@ -111,7 +111,9 @@ def main(argv=None):
     result["seen"] = {"fit": seen(model, args.count), "evaluate": seen(model, args.count, evaluate=True)}
     name = "one" if args.worker is None else f"worker-{args.worker}"
     (args.output / f"{name}.json").write_text(json.dumps(result))
-    weights = [keras.ops.convert_to_numpy(v) for v in (*model.variables, *model.optimizer.variables)]
+    # Slots of variables that the loss does not reach, as a pooler's, are made under a strategy only.
+    slots = [v for v in model.optimizer.variables if "pooler" not in v.path]
+    weights = [keras.ops.convert_to_numpy(v) for v in (*model.weights, *slots)]
     np.savez(args.output / f"{name}.npz", *weights)
 
 
