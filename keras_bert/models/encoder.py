@@ -34,7 +34,7 @@ class BertEncoder(Resizing, keras.Model):
         layer_norm_epsilon: float, default 1e-12.
         unpadding: bool, optional. `None`, the default, skips padding unless XLA compiles the call.
         rematerialize: bool, default False. In training keeps what enters each block, and computes the rest of it a
-            second time for the gradients: a fraction of the memory for about a third more time. Not saved in presets.
+            second time for the gradients: a fraction of the memory for one more forward pass. Not saved in presets.
         dtype: str or `keras.DTypePolicy`, optional. "mixed_bfloat16", for example.
         **kwargs: `keras.Model`'s.
 

@@ -5,7 +5,6 @@ import hashlib
 import json
 import pathlib
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
@@ -18,6 +17,7 @@ from tests.labelers import CONTEXTS, QUESTIONS, make_labeler
 from tests.masked import TEXTS as MASKED_TEXTS
 from tests.masked import make_masked_lm
 from tests.taggers import WORDS, make_tagger
+from tests.training.pretraining_run import Steps
 
 SPANS = (QUESTIONS[2:], CONTEXTS[2:])
 HEADS = {
@@ -26,18 +26,6 @@ HEADS = {
     "token": (make_tagger, WORDS, [["B-x"] * len(words) for words in WORDS]),
     "masked": (make_masked_lm, MASKED_TEXTS, None),
 }
-
-
-class Steps(keras.callbacks.Callback):
-    """Tells that a step is over, and waits, so that there is time to be killed."""
-
-    def __init__(self, pause):
-        super().__init__()
-        self.pause = pause
-
-    def on_train_batch_end(self, batch, logs=None):
-        print("step", flush=True)
-        time.sleep(self.pause)
 
 
 def run(head, output, pause=0.0, epochs=4, batch_size=2, learning_rate=0.01, examples=None, seed=5, **rule):

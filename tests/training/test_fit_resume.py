@@ -166,3 +166,4 @@ def test_a_rule_must_leave_something():
 def test_other_examples_have_another_fingerprint(other):
     assert fingerprint(*other) == fingerprint(*other) != fingerprint(["ab", "c"], [0, 1])
     assert fingerprint(["ab", "c"], [0, 1]) == fingerprint(["ab", "c"], [0, 1])
+    assert fingerprint(["a fine film", "a bore"], [1, 0]) == "1f657f235852ab04"  # the docstring's
