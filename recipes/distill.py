@@ -116,7 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--size", choices=list(keras_bert.SIZES), help="It begins with random weights. Default: with the teacher's.")
     weight = "Weight of the hidden states. Default: 10 for a student of the teacher's layers, else 0."
     add("--hidden-weight", type=float, help=weight)
-    training_flags(parser, output="output/distill")
+    training_flags(parser, output="output/distill", resumes=False)
     return parser
 
 

@@ -70,6 +70,7 @@ def main(argv: list[str] | None = None) -> dict:
         y=answers,
         validation_data=dev,
     )
+    squad_scores.set_model(labeler)  # which `fit` does not do where --resume finds a finished training
     scores = squad_scores.scores()
     if has_no_answers:
         labeler.no_answer_threshold = scores.get("best_f1_threshold", 0.0)

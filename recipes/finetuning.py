@@ -68,21 +68,29 @@ def train(
         dict of `history`, `best_epoch` and `seconds_of_training`.
     """
     is_chief = keras_bert.training.is_chief(model.distribute_strategy)
+    checkpoints = keras_bert.training.Checkpoints(output / "checkpoints", model, writes=is_chief)
     best = BestPreset(output / "preset", monitor, higher_is_better, writes=is_chief)
+    if args.resume:
+        data |= {"checkpoint": checkpoints.folder, "save_rule": keras_bert.training.SaveRule(best=monitor)}
     logs = tensorboard_logs(output / "logs" / time.strftime("%Y-%m-%dT%H-%M-%S")) if is_chief else []
     speed = ExamplesPerSecond(examples, args.batch_size)
     started = time.perf_counter()
     history = model.fit(
         epochs=epochs(args, small_epochs),
         batch_size=args.batch_size,
-        callbacks=[speed, *callbacks, *logs, best],
+        callbacks=[speed, *callbacks, *logs, *([] if args.resume else [best])],
         **data,
     ).history
     seconds = time.perf_counter() - started
+    best_epoch = best.best_epoch
+    if args.resume:  # `BestPreset` would have forgotten the epochs of an earlier run
+        best_epoch = history[monitor].index(checkpoints.restore_best()[monitor]) + 1
+        if is_chief:
+            model.save_to_preset(output / "preset")
     if is_chief:
         with keras_bert.presets.atomic_file(output / "learning_curve.png") as new:
-            plots.learning_curve(new, history, best.best_epoch)
-    return {"history": history, "best_epoch": best.best_epoch, "seconds_of_training": seconds}
+            plots.learning_curve(new, history, best_epoch)
+    return {"history": history, "best_epoch": best_epoch, "seconds_of_training": seconds}
 
 
 def export_and_ask(model: keras.Model, output: pathlib.Path, asked: dict[str, str], **options) -> None:

@@ -10,18 +10,22 @@ import keras_bert
 
 PRESET = "Directory, packaged name, kaggle:// or hf:// address of a pretrained BERT."
 RATE = "Highest learning rate: reached after a warm-up, then falling to 0."
+RESUME = "Saves the training every ten minutes in --output, and goes on from there when the same is run again."
 LENGTH = "Tokens of a row at most."
 STRATEGY = "Devices to train on: one, all GPUs of this machine, the workers of TF_CONFIG, a TPU, or the best there is."
 OUTPUT = "Directory for all results; files of an earlier run are overwritten."
 
 
-def training_flags(parser: argparse.ArgumentParser, output: str, sequence_length: int = 128) -> None:
+def training_flags(
+    parser: argparse.ArgumentParser, output: str, sequence_length: int = 128, resumes: bool = True
+) -> None:
     """Adds the flags of every recipe that trains.
 
     Args:
         parser: `argparse.ArgumentParser`.
         output: str. The default of `--output`.
         sequence_length: int, default 128. The default of `--sequence-length`.
+        resumes: bool, default True. Whether there is a `--resume`.
     """
     add = parser.add_argument_group("training").add_argument
     add("--preset", help=f"{PRESET} Default: {keras_bert.presets.PACKAGED[0]}, a small English one.")
@@ -33,6 +37,10 @@ def training_flags(parser: argparse.ArgumentParser, output: str, sequence_length
     add("--seed", type=int, default=0, help="Fixes weights, order and dropout of the run. Default: 0.")
     add("--mixed-precision", action="store_true", help="Computes in bfloat16. Default: float32.")
     strategy_flags(add, default="one")
+    if resumes:
+        add("--resume", action="store_true", help=f"{RESUME} Default: it begins anew.")
+    else:
+        parser.set_defaults(resume=False)
     add("--output", default=output, help=f"{OUTPUT} Default: {output}.")
 
 

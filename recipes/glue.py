@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--tasks", nargs="+", choices=TASKS, default=[*TASKS], help="Tasks to run, in this order. Default: all nine.")
     add("--limit", type=positive_int, help="Examples of a task to train on at most, drawn by chance. Default: all.")
     add("--seeds", type=positive_int, default=1, help="Runs of a task, from --seed on; their mean counts. Default: 1.")
-    training_flags(parser, output="output/glue")
+    training_flags(parser, output="output/glue", resumes=False)
     return parser
 
 

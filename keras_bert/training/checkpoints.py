@@ -44,7 +44,8 @@ class Checkpoints:
     Args:
         folder: str or path. On a disk or in a bucket (`gs://...`).
         model: `keras.Model`, compiled.
-        configuration: dict, optional. What must not change in a training: sizes, seeds, data. JSON values.
+        configuration: dict, optional. What must not change in a training: sizes, seeds, data. JSON values. Without it
+            nothing is compared.
         writes: bool, default True. `False` on workers that take part without leaving files.
 
     Example:
@@ -61,7 +62,7 @@ class Checkpoints:
     ):
         self.folder = os.fspath(folder)
         self.model = model
-        self.configuration = json.loads(json.dumps(configuration or {}))
+        self.configuration = json.loads(json.dumps(configuration))
         self.writes = writes
 
     def save(self, progress: Progress, keep: int = 2) -> None:
@@ -133,9 +134,7 @@ class Checkpoints:
         Raises:
             ValueError: the model is another one: which variable differs.
         """
-        folder = tf.io.gfile.join(self.folder, _name(progress.step))
-        with tf.io.gfile.GFile(tf.io.gfile.join(folder, _STATE)) as file:
-            stored = json.loads(file.read())["variables"]
+        folder, stored = self._stored(progress.step)
         here = _described(self._variables())
         for (old_name, *old), (name, *new) in zip(stored, here, strict=False):
             if old != new:
@@ -149,6 +148,40 @@ class Checkpoints:
                 f"variables for {len(here)}. Build and compile it as it was, or begin in a new folder."
             )
         self._checkpoint().read(tf.io.gfile.join(folder, _VARIABLES)).assert_consumed()
+
+    def restore_best(self) -> dict:
+        """Sets the model's weights, and nothing else, to those of the best epoch.
+
+        Returns:
+            dict, the logs of that epoch, with its `step`.
+
+        Raises:
+            ValueError: no epoch was kept as the best, or the model is another one.
+        """
+        progress = self.find()
+        step = progress.notes.get("best_step")
+        if step is None:
+            raise ValueError(
+                "A training must have kept its best epoch. Received: "
+                f"{self.folder!r}, where none is. Train with `save_rule=SaveRule(best=...)` first."
+            )
+        folder, stored = self._stored(step)
+        variables = self.model.variables
+        shapes = [described[1:] for described in _described(variables)]
+        if [described[1:] for described in stored[: len(variables)]] != shapes:
+            raise ValueError(
+                f"The best epoch must be one of this model. Received: {folder!r}, whose variables differ. "
+                "Build the model as it was."
+            )
+        values = [variable.value for variable in variables]
+        tf.train.Checkpoint(values=values).read(tf.io.gfile.join(folder, _VARIABLES)).expect_partial()
+        return next(logs for logs in progress.history if logs["step"] == step)
+
+    def _stored(self, step):
+        """Gives the folder of a checkpoint, and its variables as they are described there."""
+        folder = tf.io.gfile.join(self.folder, _name(step))
+        with tf.io.gfile.GFile(tf.io.gfile.join(folder, _STATE)) as file:
+            return folder, json.loads(file.read())["variables"]
 
     def _variables(self):
         model = self.model
@@ -175,6 +208,8 @@ class Checkpoints:
 
     def _check(self, folder, state):
         before = state["configuration"]
+        if None in (before, self.configuration):
+            return
         different = [
             f"{name} was {before.get(name)!r} and is {self.configuration.get(name)!r}"
             for name in sorted({*before, *self.configuration})

@@ -65,7 +65,7 @@ class SaveRule:
         if self.best not in logs:
             raise ValueError(f"`best` must be one of the logs. Received: {self.best!r}; they are {', '.join(logs)}.")
         sign = -1 if self.best.endswith("loss") else 1
-        return before is None or sign * logs[self.best] > sign * before
+        return sign * logs[self.best] > (float("-inf") if before is None else sign * before)  # never so for NaN
 
 
 class Saver(keras.callbacks.Callback):

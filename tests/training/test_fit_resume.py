@@ -13,7 +13,7 @@ import tensorflow as tf
 
 import keras_bert
 from keras_bert.data.fingerprint import fingerprint
-from keras_bert.training import SaveRule
+from keras_bert.training import Checkpoints, SaveRule
 from tests.classifiers import NAMES, TEXTS, make_classifier
 from tests.training import fitting_run, pretraining_run
 from tests.training.processes import finish, kill, start, steps_until
@@ -96,6 +96,25 @@ def test_the_best_epoch_and_the_newest_stay(tmp_path):
     assert kept == {4 * (1 + losses.index(min(losses))), 24}
 
 
+def test_the_best_epoch_comes_back(tmp_path):
+    fitting_run.run("classifier", tmp_path, epochs=6, best="val_loss", keep=1, learning_rate=0.1)
+    fresh = keras_bert.BertClassifier.from_preset(tmp_path / "start", dropout=0.1)
+    logs = Checkpoints(tmp_path / "checkpoints", fresh).restore_best()
+    found = fresh.evaluate(TEXTS, NAMES, batch_size=2, return_dict=True, verbose=0)
+    assert logs["step"] < 24
+    fresh.compile()
+    for name, value in found.items():
+        np.testing.assert_allclose(value, logs[f"val_{name}"], atol=1e-6)
+    with pytest.raises(ValueError, match="The best epoch must be one of this model. Received: .*step-"):
+        Checkpoints(tmp_path / "checkpoints", make_classifier(labels=("a", "b", "c"))).restore_best()
+
+
+def test_no_best_epoch_was_kept(tmp_path):
+    fitting_run.run("classifier", tmp_path, epochs=1)
+    with pytest.raises(ValueError, match="must have kept its best epoch. Received: .*SaveRule"):
+        Checkpoints(tmp_path / "checkpoints", make_classifier()).restore_best()
+
+
 def test_a_dataset_is_gone_on_with_where_it_gives_the_same_each_time(tmp_path):
     dataset = tf.data.Dataset.from_tensor_slices((TEXTS, [int(name == "positive") for name in NAMES]))
 
@@ -149,6 +168,7 @@ def test_a_rule_must_leave_something():
         SaveRule(best="val_f1").is_better({"loss": 1.0}, None)
     assert SaveRule(best="loss").is_better({"loss": 1.0}, 2.0) and not SaveRule(best="f1").is_better({"f1": 1.0}, 2.0)
     assert not SaveRule().is_better({"loss": 1.0}, None)
+    assert not SaveRule(best="f1").is_better({"f1": float("nan")}, None)
 
 
 @pytest.mark.parametrize(
