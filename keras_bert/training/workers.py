@@ -1,5 +1,6 @@
 """Several processes that train together: the parts that they take, and what they have in common."""
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -102,12 +103,24 @@ def _place(strategy):
 
 
 def _gather(strategy, rows):
-    """Joins the rows of all workers, of which each may have another number; the first replica of each speaks."""
+    """Joins the rows of all workers, of which each may have another number."""
     rows = tf.convert_to_tensor(rows)
+    joined = _joined(strategy, rows.dtype, tuple(rows.shape[1:]))(rows)
+    return strategy.experimental_local_results(joined)[0]
+
+
+@functools.cache
+def _joined(strategy, dtype, shape):
+    """Traced once for any number of rows: all workers must trace alike, or wait for each other without end."""
     per_worker = strategy.num_replicas_in_sync // _place(strategy)[1]
 
-    def of_replica(context):
-        return rows if context.replica_id_in_sync_group % per_worker == 0 else rows[:0]
+    @tf.function(input_signature=[tf.TensorSpec((None, *shape), dtype)], autograph=False)
+    def joined(rows):
+        def of_replica():
+            context = tf.distribute.get_replica_context()
+            speaks = context.replica_id_in_sync_group % per_worker == 0  # the first of each worker
+            return context.all_gather(tf.cond(speaks, lambda: rows, lambda: rows[:0]), axis=0)
 
-    values = strategy.experimental_distribute_values_from_function(of_replica)
-    return strategy.gather(values, axis=0)
+        return strategy.run(of_replica)
+
+    return joined
