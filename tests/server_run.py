@@ -1,7 +1,7 @@
-"""Asks a SavedModel the way TF Serving's C++ does, in a TF1 session; run by the environment of an old server.
+"""Asks a SavedModel in the environment of another TensorFlow, as an object and in a TF1 session: so does TF Serving.
 
-python old_server.py MODEL QUESTIONS ANSWERS: the questions are a JSON list of {input name: [texts]}; the answers are a
-list of {output name: values}, texts in them as str.
+python server_run.py MODEL QUESTIONS ANSWERS: the questions are a JSON list of {input name: [texts]}; the answers are,
+for "session" and "object", a list of {output name: values}, texts in them as str.
 """
 
 import json
@@ -17,9 +17,7 @@ def plain(values):
     return values.decode("utf-8") if isinstance(values, bytes) else values
 
 
-def main(model, questions, answers):
-    with open(questions, encoding="utf-8") as file:
-        questions = json.load(file)
+def by_session(model, questions):
     found = []
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         meta_graph = tf.compat.v1.saved_model.loader.load(session, ["serve"], model)
@@ -28,8 +26,29 @@ def main(model, questions, answers):
         for question in questions:
             inputs = {signature.inputs[name].name: texts for name, texts in question.items()}
             found.append({name: plain(values.tolist()) for name, values in session.run(outputs, inputs).items()})
+    return found
+
+
+def by_object(model, questions):
+    loaded = tf.saved_model.load(model)
+    signature = loaded.signatures["serving_default"]
+    specs = signature.structured_input_signature[1]
+    found = []
+    for question in questions:
+        inputs = {}
+        for name, texts in question.items():
+            shape = None if texts else [size or 0 for size in specs[name].shape]
+            inputs[name] = tf.constant(texts, tf.string, shape)
+        found.append({name: plain(values.numpy().tolist()) for name, values in signature(**inputs).items()})
+    return found
+
+
+def main(model, questions, answers):
+    with open(questions, encoding="utf-8") as file:
+        questions = json.load(file)
+    found = {"session": by_session(model, questions), "object": by_object(model, questions)}
     with open(answers, "w", encoding="utf-8") as file:
-        json.dump({"tensorflow": tf.__version__, "answers": found}, file)
+        json.dump({"tensorflow": tf.__version__, **found}, file)
 
 
 if __name__ == "__main__":
