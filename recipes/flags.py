@@ -52,7 +52,7 @@ def strategy_flags(add: Callable, default: str) -> None:
         default: str. The default of `--strategy`.
     """
     add("--strategy", choices=keras_bert.training.STRATEGIES, default=default, help=f"{STRATEGY} Default: {default}.")
-    add("--tpu", default="local", help="Name or grpc:// address. Default: local, the TPU of this machine.")
+    add("--tpu", help="Name or grpc:// address. Default: local, the TPU of this machine.")
 
 
 def positive_int(text: str) -> int:

@@ -64,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
             readers[-1].start()
         return watch(processes)
     finally:
+        for number in before:  # a second Ctrl-C does not wait
+            signal.signal(number, lambda *_: kill(processes, signal.SIGKILL))
         end(processes)
         for reader in readers:
             reader.join()
@@ -126,14 +128,20 @@ def watch(processes: list[subprocess.Popen]) -> int:
 def end(processes: list[subprocess.Popen]) -> None:
     """Ends those that still run, with all that they started; by force if they take more than ten seconds."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        running = [process for process in processes if process.poll() is None]
-        for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
+        running = kill(processes, number)
         deadline = time.monotonic() + _SECONDS_TO_END
         for process in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=max(deadline - time.monotonic(), 0))
+
+
+def kill(processes: list[subprocess.Popen], number: int) -> list[subprocess.Popen]:
+    """Sends a signal to those that still run, with all that they started, and returns them."""
+    running = [process for process in processes if process.poll() is None]
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+    return running
 
 
 def copy(lines, name: str) -> None:

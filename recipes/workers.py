@@ -28,7 +28,12 @@ def begin(args: argparse.Namespace) -> tf.distribute.Strategy:
     Raises:
         ValueError: there is no such strategy here: why.
     """
-    strategy = keras_bert.training.strategy(args.strategy, args.tpu)
+    if args.tpu is not None and args.strategy != "tpu":
+        raise ValueError(
+            f"--tpu names the TPU of --strategy tpu. Received: --strategy {args.strategy} --tpu {args.tpu}. "
+            "Ask for both."
+        )
+    strategy = keras_bert.training.strategy(args.strategy, args.tpu or "local")
     keras.utils.set_random_seed(args.seed)
     if not keras_bert.training.is_chief(strategy):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the end

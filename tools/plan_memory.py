@@ -24,7 +24,7 @@ from peak_memory import peak_bytes
 
 TASKS = ("classifier", "token_classifier", "span_labeler", "multiple_choice", "masked_lm", "embedder")
 SLOTS = {"adamw": 2, "lamb": 2, "sgd": 0}
-UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+UNITS = "KMGT"
 
 
 def main(argv: list[str] | None = None) -> dict:
@@ -35,6 +35,11 @@ def main(argv: list[str] | None = None) -> dict:
     try:
         memory, runtime = (None if text is None else bytes_of(text) for text in (args.memory, args.runtime))
         sizes = sizes_of(args)
+        if args.tokens > sizes["max_sequence_length"]:
+            raise ValueError(
+                f"A row must fit into the position table. Received: --tokens {args.tokens}, of at most "
+                f"{sizes['max_sequence_length']}. Take fewer."
+            )
     except ValueError as error:
         parser.error(str(error))
     if args.worker:
@@ -49,6 +54,10 @@ def main(argv: list[str] | None = None) -> dict:
     if memory is not None:
         found["largest"] = largest_rows(sizes, memory - runtime, args.tokens, **settings)
         print(f"largest batch in {args.memory}: {found['largest']} rows of {args.tokens} tokens")
+        if not found["largest"]:
+            least = plan(sizes, rows=1, tokens=args.tokens, **settings)
+            needed = runtime + sum(least[name] for name in ("weights", "slots", "step"))
+            print(f"A row alone takes {needed / 1e9:.3f} GB: try --rematerialize, or bfloat16.")
     if args.measure:
         found["measured"] = run_worker(__file__, argv, "keras_bert")["step"]
         share = found["step"] / found["measured"]
@@ -63,8 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--size", default="base", help="A name of keras_bert.SIZES. Default: base.")
     add("--preset", help="A preset, in the place of --size.")
     add("--task", choices=TASKS, default="classifier", help="Default: classifier.")
-    add("--rows", type=int, default=32, help="Of a batch, or of a part of it. Of choices: each is a row. Default: 32.")
-    add("--tokens", type=int, default=128, help="Of a row. Default: 128.")
+    add("--rows", type=positive_int, default=32, help="Of a batch or a part of it; each choice is one. Default: 32.")
+    add("--tokens", type=positive_int, default=128, help="Of a row. Default: 128.")
     add("--precision", choices=("float32", "bfloat16", "float16"), default="float32", help="Default: float32.")
     add("--optimizer", choices=tuple(SLOTS), default="adamw", help="Default: adamw.")
     add("--rematerialize", action="store_true", help="BertEncoder(rematerialize=True).")
@@ -76,19 +85,27 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def positive_int(text: str) -> int:
+    """Reads a flag that must be a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
+    return number
+
+
 def bytes_of(text: str) -> int:
-    """Reads a number of bytes: "16GB", "800 MB"."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)B?\s*", text, re.IGNORECASE)
+    """Reads a number of bytes: "16GB", "800 MB", "8GiB"."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT])(i?)B?\s*", text, re.IGNORECASE)
     if match is None:
         raise ValueError(f"Memory must be a number with a unit. Received: {text!r}. Use 16GB, for example.")
-    return int(float(match[1]) * UNITS[match[2].upper()])
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** (UNITS.index(match[2].upper()) + 1))
 
 
 def sizes_of(args: argparse.Namespace) -> dict:
     """Gives `BertEncoder`'s arguments of a size or a preset."""
     import keras_bert
 
-    if args.preset:
+    if args.preset is not None:
         return keras_bert.BertEncoder.from_preset(args.preset, load_weights=False).arguments
     if args.size not in keras_bert.SIZES:
         known = ", ".join(keras_bert.SIZES)

@@ -34,7 +34,7 @@ def fingerprint(x, y=None, sample_weight=None) -> str:
         raise ValueError(
             "To go on where it was, a training needs data that comes in the same order each time. Received: a dataset "
             "that gives other elements when it is read again. Pass lists, which are shuffled anew in each epoch and "
-            "found again; or use .shuffle(seed=..., reshuffle_each_iteration=False)."
+            "found again; or use .shuffle(n, seed=..., reshuffle_each_iteration=False)."
         )
     return found
 
@@ -51,6 +51,8 @@ def _update(digest, value):
         value = (value.flat_values, *value.nested_row_splits)
     if isinstance(value, dict):
         value = sorted(value.items())
+    elif isinstance(value, (set, frozenset)):  # whose order is another one in each process
+        value = sorted(value, key=str)
     elif tf.is_tensor(value):
         value = value.numpy()
     if isinstance(value, str):

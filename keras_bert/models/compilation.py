@@ -1,5 +1,7 @@
 """How a task model trains: BERT's defaults, or what the user compiles."""
 
+import numbers
+
 import keras
 
 from keras_bert.data.inputs import check_counts
@@ -59,6 +61,7 @@ class CompiledTask(ExactStepModel):
             ValueError: for settings that do not fit together.
         """
         check_counts(gradient_accumulation_steps=gradient_accumulation_steps)
+        _check_rate(learning_rate, warmup)
         given = {"optimizer": optimizer, "loss": loss, "metrics": metrics}
         self._automatic = {name: isinstance(value, str) and value == "auto" for name, value in given.items()}
         self.learning_rate, self.warmup, self.schedule = learning_rate, warmup, _checked_schedule(schedule)
@@ -136,28 +139,54 @@ class CompiledTask(ExactStepModel):
         config = keras.saving.deserialize_keras_object(config)
         if schedule is not None:
             config["schedule"] = keras.saving.get_registered_object(schedule)
+            if config["schedule"] is None:
+                raise ValueError(
+                    f"A schedule must be known where a model is read. Received: {schedule!r}. Decorate its class with "
+                    "keras.saving.register_keras_serializable(), or pass it in `custom_objects`."
+                )
         self.compile(**config)
         if has_trained:
             self.optimizer.build(self.trainable_variables)
 
-    def set_schedule(self, steps: int) -> None:
-        """Begins the automatic optimizer's schedule anew, from where its count of updates is.
+    def set_schedule(self, steps: int, first_step: int | None = None) -> int:
+        """Begins the automatic optimizer's schedule anew.
 
         Args:
-            steps: int. Updates to come.
+            steps: int. Updates of it.
+            first_step: int, optional. The count of updates where it begins; by default where that is now.
+
+        Returns:
+            int, the count of updates where it begins.
         """
         warmup_steps = int(self.warmup * steps)
-        first_step = int(keras.ops.convert_to_numpy(self.optimizer.iterations.value))
+        if first_step is None:
+            first_step = int(keras.ops.convert_to_numpy(self.optimizer.iterations.value))
         self.optimizer.learning_rate = self.schedule(
             peak=self.learning_rate, total_steps=steps, warmup_steps=warmup_steps, first_step=first_step
         )
         self.train_function = None  # the old schedule is in its graph
+        return first_step
+
+
+def _check_rate(learning_rate, warmup):
+    is_rate = isinstance(learning_rate, numbers.Real) and 0 <= learning_rate < float("inf")
+    if not is_rate or not isinstance(warmup, numbers.Real) or not 0 <= warmup <= 1:
+        raise ValueError(
+            "`learning_rate` must be a finite number of at least 0, and `warmup` a share from 0 to 1. "
+            f"Received: learning_rate={learning_rate!r}, warmup={warmup!r}. Use 5e-5 and 0.1, as BERT did."
+        )
 
 
 def _checked_schedule(schedule):
-    if not isinstance(schedule, type) or not issubclass(schedule, keras.optimizers.schedules.LearningRateSchedule):
+    try:
+        is_schedule = issubclass(schedule, keras.optimizers.schedules.LearningRateSchedule)
+        schedule(peak=1.0, total_steps=1, warmup_steps=0, first_step=0)
+    except TypeError:  # no class, or one that is made of something else
+        is_schedule = False
+    if not is_schedule:
         raise ValueError(
-            "`schedule` must be a class, of which each `fit` makes one for its own steps. "
-            f"Received: {schedule!r}. Use keras_bert.training.WarmupCosineDecay, for example, without calling it."
+            "`schedule` must be a class, of which each `fit` makes one from `peak`, `total_steps`, `warmup_steps` and "
+            f"`first_step`. Received: {schedule!r}. Use keras_bert.training.WarmupCosineDecay, for example, without "
+            "calling it."
         )
     return schedule

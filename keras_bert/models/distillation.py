@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_bert.data.examples import example_epochs
+from keras_bert.data.fingerprint import fingerprint
 from keras_bert.data.inputs import check_counts, checked_features, holds_pairs, row_count
 from keras_bert.data.label_rows import label_rows
 from keras_bert.metrics.labelled import LabelledAccuracy
@@ -18,6 +19,7 @@ from keras_bert.models.fitting import FittedTask
 from keras_bert.models.lesson import Lesson
 from keras_bert.models.resizing import chosen_layers
 from keras_bert.text.preprocessor import check_fits
+from keras_bert.training.saving import SaveRule
 from keras_bert.training.soft_labels import SoftLabelLoss
 
 
@@ -99,6 +101,8 @@ class BertDistiller(FittedTask):
         shuffle: bool = True,
         sample_weight=None,
         initial_epoch: int = 0,
+        checkpoint: str | os.PathLike | None = None,
+        save_rule: SaveRule | None = None,
         **kwargs,
     ):
         """Trains the student on texts, pairs of texts or ready inputs.
@@ -112,6 +116,8 @@ class BertDistiller(FittedTask):
             shuffle: bool, default True.
             sample_weight: floats `(n,)`, optional.
             initial_epoch: int, default 0.
+            checkpoint: str or path, optional. As in `BertClassifier.fit`.
+            save_rule: `keras_bert.training.SaveRule`, optional.
             **kwargs: `keras.Model.fit`'s.
 
         Returns:
@@ -139,6 +145,13 @@ class BertDistiller(FittedTask):
             validation_data=validation_data,
             examples=(x, y, sample_weight),
             batch_size=batch_size,
+            settings={
+                "temperature": self.temperature,
+                "layers": list(self.lesson.layers),
+                "teacher": fingerprint(self.lesson.get_teacher().get_weights()),
+            },
+            checkpoint=checkpoint,
+            save_rule=save_rule,
             **kwargs,
         )
 

@@ -1,6 +1,7 @@
 """The one `fit` behind those of the tasks: epochs of batches, on one device or many, from any step on."""
 
 import functools
+import numbers
 import os
 import random
 
@@ -9,11 +10,13 @@ import tensorflow as tf
 
 from keras_bert.data.epochs import endless
 from keras_bert.data.fingerprint import fingerprint
+from keras_bert.data.inputs import check_counts
 from keras_bert.data.steps import check_ends, with_known_steps
 from keras_bert.models.compilation import CompiledTask
+from keras_bert.models.training_settings import training_settings
 from keras_bert.training.checkpoints import Checkpoints
 from keras_bert.training.distribution import is_chief
-from keras_bert.training.resume import fit_with_resume
+from keras_bert.training.resume import check_executions, fit_with_resume
 from keras_bert.training.saving import SaveRule
 from keras_bert.training.workers import distribute_rows, has_workers, map_on_workers
 
@@ -36,6 +39,7 @@ class FittedTask(CompiledTask):
         save_rule: SaveRule | None = None,
         examples: tuple = (),
         batch_size: int | None = None,
+        settings: dict | None = None,
         **kwargs,
     ) -> keras.callbacks.History:
         """Trains on epochs.
@@ -53,6 +57,7 @@ class FittedTask(CompiledTask):
             save_rule: `SaveRule`, optional; by default it is saved every ten minutes.
             examples: tuple of what the user gave: x, y, sample weights.
             batch_size: int, optional. As the user gave it.
+            settings: dict, optional. What else must not change in a training that is gone on with; JSON values.
             **kwargs: `keras.Model.fit`'s.
 
         Returns:
@@ -62,13 +67,18 @@ class FittedTask(CompiledTask):
             ValueError: no epoch, no example, data without end and no number of steps, or a checkpoint of another
                 training.
         """
-        if epochs <= initial_epoch:
-            raise ValueError(f"`epochs` must be above `initial_epoch`. Received: {epochs} and {initial_epoch}.")
+        check_counts(epochs=epochs)
+        if not isinstance(initial_epoch, numbers.Integral) or not 0 <= initial_epoch < epochs:
+            raise ValueError(f"`epochs` must be above `initial_epoch`. Received: {epochs} and {initial_epoch!r}.")
+        if save_rule is not None and checkpoint is None:
+            raise ValueError("`save_rule` is for a training that is saved. Received: no `checkpoint`. Name its folder.")
         if validation_data is not None:
             validation_data, validation_steps = self.spread(validation_data, validation_steps, "validation_steps")
         steps = steps_per_epoch or int(with_known_steps(of_epoch(0, seed)).cardinality())
+        check_executions(self, steps)
+        first_step = None
         if self._automatic["optimizer"]:
-            self.set_schedule(steps * (epochs - initial_epoch))
+            first_step = self.set_schedule(steps * (epochs - initial_epoch))
 
         def batches(step):
             return distribute_rows(self.distribute_strategy, endless(of_epoch, step, seed))
@@ -81,18 +91,29 @@ class FittedTask(CompiledTask):
         checkpoints = Checkpoints(
             checkpoint,
             self,
-            {"data": fingerprint(*examples), "batch_size": batch_size, "epochs": epochs, "steps_per_epoch": steps}
-            | self._settings(),
+            {
+                "data": fingerprint(*examples),
+                "batch_size": batch_size or 32,
+                "epochs": epochs,
+                "initial_epoch": initial_epoch,
+                "steps_per_epoch": steps,
+                "shuffle": seed is not None,
+                **training_settings(self),
+                **(settings or {}),
+            },
             writes=is_chief(self.distribute_strategy),
         )
         progress = checkpoints.find()
         if not progress.is_saved:
             progress.step = initial_epoch * steps
         seed = progress.notes.setdefault("seed", seed)
+        if progress.notes.setdefault("first_step", first_step) != first_step:  # this model has trained before
+            self.set_schedule(steps * (epochs - initial_epoch), progress.notes["first_step"])
+        is_over = progress.notes.get("is_over", False)
         fit_with_resume(
             self,
             batches,
-            steps=epochs * steps,
+            steps=progress.step if is_over else epochs * steps,
             steps_per_epoch=steps,
             checkpoints=checkpoints,
             save_rule=save_rule,
@@ -101,13 +122,7 @@ class FittedTask(CompiledTask):
             **kwargs,
         )
         self.optimizer.finalize_variable_values(self.trainable_variables)  # their average, where that was asked for
-        return _as_history(self, progress)
-
-    def _settings(self):
-        """What must not change in a training: JSON values by their paths."""
-        optimizer = keras.saving.serialize_keras_object(self.optimizer)
-        settings = {"optimizer": optimizer, "gradient_accumulation_steps": self.gradient_accumulation_steps}
-        return dict(_flat(settings, ""))
+        return _as_history(self, progress, initial_epoch)
 
     def predict_batches(self, x, batch_size: int | None = None, verbose="auto", **kwargs):
         """Does as `keras.Model.predict`; of several workers each answers its part, and all have all answers.
@@ -152,19 +167,13 @@ class FittedTask(CompiledTask):
         return random.randrange(2**31), random.randrange(2**31)
 
 
-def _flat(settings, path):
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{path}{name}/")
-        elif name not in ("module", "registered_name", "build_config", "name"):
-            yield path + name, value
-
-
-def _as_history(model, progress):
+def _as_history(model, progress, first_epoch):
     """Gives the logs of all epochs, those of earlier runs too, as `keras.Model.fit` does."""
     history = keras.callbacks.History()
     history.set_model(model)
-    logs = [{name: value for name, value in epoch.items() if name != "step"} for epoch in progress.history]
-    history.epoch = list(range(len(logs)))
-    history.history = {name: [epoch.get(name) for epoch in logs] for name in (logs[-1] if logs else ())}
+    history.epoch = list(range(first_epoch, first_epoch + len(progress.history)))
+    for logs in progress.history:
+        for name, value in logs.items():
+            if name != "step":
+                history.history.setdefault(name, []).append(value)
     return history

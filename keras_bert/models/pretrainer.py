@@ -15,6 +15,7 @@ from keras_bert.models.positions import hidden_at, masked_lm_head
 from keras_bert.models.saving import Saving, preset_parts
 from keras_bert.models.weights import assign_weights, dense_weights, masked_lm_weights
 from keras_bert.text.preprocessor import BertPreprocessor, check_fits
+from keras_bert.training.saving import SaveRule
 
 
 @keras.saving.register_keras_serializable("keras_bert")
@@ -110,7 +111,16 @@ class BertPretrainer(Adaptation, Saving, FittedTask):
             for name in self.output
         }
 
-    def fit(self, x, epochs: int = 1, steps_per_epoch: int | None = None, initial_epoch: int = 0, **kwargs):
+    def fit(
+        self,
+        x,
+        epochs: int = 1,
+        steps_per_epoch: int | None = None,
+        initial_epoch: int = 0,
+        checkpoint: str | os.PathLike | None = None,
+        save_rule: SaveRule | None = None,
+        **kwargs,
+    ):
         """Trains on batches of masked rows.
 
         Args:
@@ -118,14 +128,20 @@ class BertPretrainer(Adaptation, Saving, FittedTask):
             epochs: int, default 1.
             steps_per_epoch: int, optional. Needed where the dataset does not end.
             initial_epoch: int, default 0.
-            **kwargs: `checkpoint` and `save_rule`, as in `BertClassifier.fit`, where the dataset gives the same each
-                time (what was trained on before is read again: `keras_bert.training.fit_with_resume` begins anywhere);
-                and `keras.Model.fit`'s.
+            checkpoint: str or path, optional. As in `BertClassifier.fit`; the dataset must give the same each time
+                (what was trained on is read again: `keras_bert.training.fit_with_resume` begins anywhere).
+            save_rule: `keras_bert.training.SaveRule`, optional.
+            **kwargs: `keras.Model.fit`'s.
 
         Returns:
             `keras.callbacks.History`.
         """
-        if kwargs.get("checkpoint") is not None:
+        if not hasattr(x, "element_spec"):
+            raise ValueError(
+                f"Pre-training takes a dataset of masked rows. Received: {type(x).__name__}. Make one by "
+                "keras_bert.data.pretraining_batches."
+            )
+        if checkpoint is not None or save_rule is not None:
             return self.fit_epochs(
                 lambda epoch, seed: x,
                 seed=None,
@@ -133,6 +149,8 @@ class BertPretrainer(Adaptation, Saving, FittedTask):
                 initial_epoch=initial_epoch,
                 steps_per_epoch=steps_per_epoch,
                 examples=(x,),
+                checkpoint=checkpoint,
+                save_rule=save_rule,
                 **kwargs,
             )
         if steps_per_epoch is None:

@@ -1,5 +1,7 @@
 """What all task models share: strings in `fit`, `predict` and `export`, and the one train step."""
 
+import os
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,7 @@ from keras_bert.models.adaptation import Adaptation
 from keras_bert.models.exporting import Exporting
 from keras_bert.models.fitting import FittedTask
 from keras_bert.models.saving import Saving
+from keras_bert.training.saving import SaveRule
 
 # Texts that are answered at once: hardly any of them is padding, and Keras' loop would take longer than they do.
 _FEW = 32
@@ -49,6 +52,8 @@ class Task(Adaptation, Saving, Exporting, FittedTask):
         steps_per_epoch: int | None = None,
         initial_epoch: int = 0,
         validation_batch_size: int | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        save_rule: SaveRule | None = None,
         **kwargs,
     ):
         """Trains on texts, pairs of texts, ready inputs, or a dataset of them.
@@ -67,9 +72,10 @@ class Task(Adaptation, Saving, Exporting, FittedTask):
             steps_per_epoch: int, optional.
             initial_epoch: int, default 0.
             validation_batch_size: int, optional. Defaults to `batch_size`.
-            **kwargs: `checkpoint` (str or path), a folder to which the training is saved every ten minutes, or as a
-                `save_rule` (`keras_bert.training.SaveRule`) says, and from which the same call goes on after a kill,
-                to the weights of a run without one; and `keras.Model.fit`'s.
+            checkpoint: str or path, optional. A folder to which the training is saved, and from which the same call
+                goes on after a kill, to the weights of a run without one.
+            save_rule: `keras_bert.training.SaveRule`, optional. When it is saved; by default every ten minutes.
+            **kwargs: `keras.Model.fit`'s.
 
         Returns:
             `keras.callbacks.History`.
@@ -103,6 +109,9 @@ class Task(Adaptation, Saving, Exporting, FittedTask):
             validation_data=validation_data,
             examples=(x, y, sample_weight),
             batch_size=batch_size,
+            settings={"class_weight": class_weight and {str(name): value for name, value in class_weight.items()}},
+            checkpoint=checkpoint,
+            save_rule=save_rule,
             **kwargs,
         )
 

@@ -2,16 +2,23 @@
 
 import dataclasses
 import json
+import math
 import os
-import re
 import warnings
 
 import keras
 import tensorflow as tf
 
-_STATE = "state.json"
-_VARIABLES = "variables"
-_NAME = re.compile(r"step-(\d+)/?")
+from keras_bert.training.checkpoint_folder import (
+    VARIABLES,
+    check_writable,
+    checked_folder,
+    name_of,
+    read_state,
+    remove,
+    whole_checkpoints,
+    write_state,
+)
 
 
 @dataclasses.dataclass
@@ -48,6 +55,9 @@ class Checkpoints:
             nothing is compared.
         writes: bool, default True. `False` on workers that take part without leaving files.
 
+    Raises:
+        ValueError: the folder is no path, or one that TensorFlow cannot read from.
+
     Example:
     >>> checkpoints = Checkpoints("output/checkpoints", model)
     >>> checkpoints.save(Progress(step=100))
@@ -60,9 +70,9 @@ class Checkpoints:
         configuration: dict | None = None,
         writes: bool = True,
     ):
-        self.folder = os.fspath(folder)
+        self.folder = checked_folder(folder)
         self.model = model
-        self.configuration = json.loads(json.dumps(configuration))
+        self.configuration = json.loads(json.dumps(configuration, default=_plain))
         self.writes = writes
 
     def save(self, progress: Progress, keep: int = 2) -> None:
@@ -72,30 +82,36 @@ class Checkpoints:
             progress: `Progress`.
             keep: int, default 2. So many checkpoints stay beside the best.
         """
-        name = _name(progress.step)
+        name = name_of(progress.step)
         folder = tf.io.gfile.join(self.folder, name if self.writes else f".{name}.{os.getpid()}")
         if tf.io.gfile.exists(folder):
-            tf.io.gfile.rmtree(folder)
+            remove(folder)
         tf.io.gfile.makedirs(folder)
         # Every worker takes part: what is kept a replica is added up over all.
-        self._checkpoint().write(tf.io.gfile.join(folder, _VARIABLES))
+        self._checkpoint().write(tf.io.gfile.join(folder, VARIABLES))
         if not self.writes:
-            tf.io.gfile.rmtree(folder)
+            remove(folder)
             return
         state = {
-            "progress": dataclasses.asdict(progress) | {"is_saved": True},
+            "progress": dataclasses.asdict(progress),
             "configuration": self.configuration,
             "variables": _described(self._variables()),
         }
-        new = tf.io.gfile.join(folder, f".{_STATE}.new")
-        with tf.io.gfile.GFile(new, "w") as file:
-            file.write(json.dumps(state))
-        tf.io.gfile.rename(new, tf.io.gfile.join(folder, _STATE))
-        best = _name(progress.notes.get("best_step", -1))
-        for old in self._names()[keep:]:
-            if old == best:
-                continue
-            tf.io.gfile.rmtree(tf.io.gfile.join(self.folder, old))
+        write_state(folder, state)
+        # Those of later steps could not be read, and were passed over: they count for nothing.
+        before = [other for other in whole_checkpoints(self.folder, deletes=True) if other <= name]
+        for old in before[keep:]:
+            if old != name_of(progress.notes.get("best_step", -1)):
+                remove(tf.io.gfile.join(self.folder, old))
+
+    def check_place(self) -> None:
+        """Proves that there is room for a checkpoint.
+
+        Raises:
+            ValueError: the folder cannot be written to, or the disk is full.
+        """
+        if self.writes:
+            check_writable(self.folder, sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in self._variables()))
 
     def find(self) -> Progress:
         """Finds the newest checkpoint that can be read; says so if it is not the newest of all.
@@ -106,23 +122,23 @@ class Checkpoints:
         Raises:
             ValueError: the checkpoint is of another configuration: which difference.
         """
-        for name in self._names():
+        for name in whole_checkpoints(self.folder, deletes=self.writes):
             folder = tf.io.gfile.join(self.folder, name)
             try:
-                with tf.io.gfile.GFile(tf.io.gfile.join(folder, _STATE)) as file:
-                    state = json.loads(file.read())
-                self._check(folder, state)
-                reader = tf.train.load_checkpoint(tf.io.gfile.join(folder, _VARIABLES))
+                state = read_state(folder)
+                progress = Progress(**state["progress"] | {"is_saved": True})
+                reader = tf.train.load_checkpoint(tf.io.gfile.join(folder, VARIABLES))
                 for key in reader.get_variable_to_shape_map():
                     reader.get_tensor(key)  # its checksum is compared
-            except (tf.errors.OpError, json.JSONDecodeError, RuntimeError, IndexError) as error:
+            except (tf.errors.OpError, ValueError, TypeError, RuntimeError, IndexError) as error:
                 warnings.warn(
                     f"A checkpoint cannot be read and is passed over for the one before: {folder!r} "
                     f"({str(error).splitlines()[0]:.100}).",
                     stacklevel=2,
                 )
                 continue
-            return Progress(**state["progress"] | {"is_saved": True})
+            self._check(folder, state)
+            return progress
         return Progress()
 
     def restore(self, progress: Progress) -> None:
@@ -147,7 +163,7 @@ class Checkpoints:
                 f"A checkpoint must be of the same model and optimizer. Received: {folder!r} with {len(stored)} "
                 f"variables for {len(here)}. Build and compile it as it was, or begin in a new folder."
             )
-        self._checkpoint().read(tf.io.gfile.join(folder, _VARIABLES)).assert_consumed()
+        self._checkpoint().read(tf.io.gfile.join(folder, VARIABLES)).assert_consumed()
 
     def restore_best(self) -> dict:
         """Sets the model's weights, and nothing else, to those of the best epoch.
@@ -174,14 +190,13 @@ class Checkpoints:
                 "Build the model as it was."
             )
         values = [variable.value for variable in variables]
-        tf.train.Checkpoint(values=values).read(tf.io.gfile.join(folder, _VARIABLES)).expect_partial()
+        tf.train.Checkpoint(values=values).read(tf.io.gfile.join(folder, VARIABLES)).expect_partial()
         return next(logs for logs in progress.history if logs["step"] == step)
 
     def _stored(self, step):
         """Gives the folder of a checkpoint, and its variables as they are described there."""
-        folder = tf.io.gfile.join(self.folder, _name(step))
-        with tf.io.gfile.GFile(tf.io.gfile.join(folder, _STATE)) as file:
-            return folder, json.loads(file.read())["variables"]
+        folder = tf.io.gfile.join(self.folder, name_of(step))
+        return folder, read_state(folder)["variables"]
 
     def _variables(self):
         model = self.model
@@ -191,27 +206,12 @@ class Checkpoints:
     def _checkpoint(self):
         return tf.train.Checkpoint(values=[variable.value for variable in self._variables()])
 
-    def _names(self):
-        """Lists the checkpoints that are whole, the newest first; deletes the others."""
-        if not tf.io.gfile.exists(self.folder):
-            return []
-        found = []
-        for entry in tf.io.gfile.listdir(self.folder):
-            match = _NAME.fullmatch(entry)
-            if match is None:
-                continue
-            if tf.io.gfile.exists(tf.io.gfile.join(self.folder, entry, _STATE)):
-                found.append(entry.rstrip("/"))
-            elif self.writes:
-                tf.io.gfile.rmtree(tf.io.gfile.join(self.folder, entry))
-        return sorted(found, reverse=True)
-
     def _check(self, folder, state):
         before = state["configuration"]
         if None in (before, self.configuration):
             return
         different = [
-            f"{name} was {before.get(name)!r} and is {self.configuration.get(name)!r}"
+            f"{name} was {_short(before.get(name))} and is {_short(self.configuration.get(name))}"
             for name in sorted({*before, *self.configuration})
             if before.get(name) != self.configuration.get(name)
         ]
@@ -222,8 +222,12 @@ class Checkpoints:
             )
 
 
-def _name(step):
-    return f"step-{step:09d}"
+def _plain(value):
+    return value.item() if hasattr(value, "item") else repr(value)
+
+
+def _short(value):
+    return f"{value!r:.100}"
 
 
 def _described(variables):

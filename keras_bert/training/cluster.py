@@ -80,7 +80,7 @@ def wait_for_workers(cluster: Cluster, timeout: float) -> None:
                 left = max(deadline - time.monotonic(), 0.1)
                 try:
                     # Opened and closed: a server of TensorFlow that already runs there takes no notice.
-                    address = _host_and_port(cluster.addresses[name])
+                    address = host_and_port(cluster.addresses[name])
                     socket.create_connection(address, timeout=min(_SECONDS_OF_A_PROBE, left)).close()
                     del missing[name]
                 except OSError as error:
@@ -95,8 +95,28 @@ def wait_for_workers(cluster: Cluster, timeout: float) -> None:
             time.sleep(_SECONDS_BETWEEN_PROBES if missing else 0)
 
 
+def host_and_port(address: str, default: int = 0) -> tuple[str, int]:
+    """Takes an address apart.
+
+    Args:
+        address: str. HOST:PORT, an IPv6 host in brackets.
+        default: int, default 0. The port where there is none that can be read.
+
+    Returns:
+        str, the host, and int, the port.
+
+    Example:
+    >>> host_and_port("[::1]:2222")
+    ('::1', 2222)
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or port.endswith("]"):
+        host, port = address, ""
+    return host.removeprefix("[").removesuffix("]"), int(port) if port.isascii() and port.isdigit() else default
+
+
 def _listener(cluster):
-    _, port = _host_and_port(cluster.addresses[cluster.me])
+    _, port = host_and_port(cluster.addresses[cluster.me])
     # On all addresses, as TensorFlow's server does, but alone: two of those can share a port without a word.
     both = socket.has_dualstack_ipv6()
     try:
@@ -124,19 +144,17 @@ def _check_jobs(jobs):
 
 
 def _check_address(name, address):
-    host, port = _host_and_port(address)
+    host, port = host_and_port(address)
     if not host or "/" in host or not 0 < port < 65536:
         raise _error("must give HOST:PORT as addresses", f"{address!r} for {name}", "Like 10.0.0.1:2222.")
 
 
-def _host_and_port(address):
-    host, _, port = address.rpartition(":")
-    return host.removeprefix("[").removesuffix("]"), int(port) if port.isascii() and port.isdigit() else 0
-
-
 def _name_of_task(task, addresses):
     try:
-        name = f"{task['type']} {int(task['index'])}"
+        index = task["index"]
+        if not isinstance(index, str | int) or isinstance(index, bool):
+            raise TypeError
+        name = f"{task['type']} {int(index)}"
     except (TypeError, KeyError, ValueError):
         name = None
     if name not in addresses:

@@ -1,6 +1,7 @@
 """Distribution strategies by name, and the batches of a pre-training under them."""
 
 import functools
+import numbers
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from keras_bert.training.cluster import read_cluster, wait_for_workers
+from keras_bert.training.cluster import host_and_port, read_cluster, wait_for_workers
 from keras_bert.training.workers import has_workers
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker", "tpu")
@@ -38,6 +39,11 @@ def strategy(name: str = "one", tpu: str = "local", timeout: float = 300.0) -> t
     >>> with keras_bert.training.strategy("one").scope():
     ...     classifier = keras_bert.BertClassifier.from_preset(preset, num_classes=2)
     """
+    if not isinstance(tpu, str) or not isinstance(timeout, numbers.Real) or not timeout >= 0:
+        raise ValueError(
+            "`tpu` must be a name or an address, and `timeout` a number of seconds. "
+            f"Received: tpu={tpu!r}, timeout={timeout!r}. Use 'local' and 300."
+        )
     if name not in STRATEGIES:
         known = ", ".join(map(repr, STRATEGIES))
         raise ValueError(f"A strategy must be one of {known}. Received: {name!r}.")
@@ -111,8 +117,8 @@ def _mirrored(devices):
 def _tpu(address):
     try:
         if address.startswith("grpc://"):  # TensorFlow would wait for ever
-            host, _, port = address.removeprefix("grpc://").partition(":")
-            socket.create_connection((host, int(port or 8470)), timeout=_SECONDS_TO_CONNECT).close()
+            host, port = host_and_port(address.removeprefix("grpc://"), default=8470)
+            socket.create_connection((host, port), timeout=_SECONDS_TO_CONNECT).close()
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)

@@ -7,7 +7,9 @@ import keras
 import tensorflow as tf
 
 from keras_bert.training.checkpoints import Checkpoints, Progress
+from keras_bert.training.one_training import OneTraining
 from keras_bert.training.saving import Saver, SaveRule
+from keras_bert.training.time_budget import TimeBudget
 
 
 def fit_with_resume(
@@ -38,12 +40,13 @@ def fit_with_resume(
         model: `keras.Model`, compiled with an optimizer whose schedule is that of the whole training.
         batches: callable from the number of a step to the endless dataset that begins with the batch of that step.
         steps: int. Updates in all, those of earlier runs included.
-        steps_per_epoch: int. Updates after which logs are written and `validation_data` is evaluated.
+        steps_per_epoch: int. Updates after which logs are written and `validation_data` is evaluated; a multiple of
+            the model's `steps_per_execution`.
         checkpoints: `Checkpoints`.
         save_rule: `SaveRule`, optional; by default every ten minutes. There is always one more at the end.
         progress: `Progress`, optional. What `checkpoints.find()` gave, where that was asked already.
         notes: dict, optional. Added to the notes of the progress, which are saved with it.
-        callbacks: sequence of `keras.callbacks.Callback`.
+        callbacks: sequence of `keras.callbacks.Callback`, or one. A `TimeBudget` goes on with what is left of it.
         fit: callable, optional. What trains, in the place of `model.fit`.
         **kwargs: `keras.Model.fit`'s: `validation_data`, `verbose`, ...
 
@@ -51,19 +54,34 @@ def fit_with_resume(
         `Progress`, with the logs of all epochs.
 
     Raises:
+        ValueError: steps that do not fit together, no folder to save to, or a checkpoint of another training.
         SystemExit: SIGTERM came; with the code 143.
 
     Example:
     >>> fit_with_resume(model, lambda step: pretraining_batches(manifest, batch_size=32, first_step=step),
     ...                 steps=10_000, steps_per_epoch=1000, checkpoints=Checkpoints("output/checkpoints", model))
     """
+    check_executions(model, steps_per_epoch)
+    rule = SaveRule() if save_rule is None else save_rule
     found = progress or checkpoints.find()
     restorer = _Restorer(checkpoints, found)
     found.notes |= notes or {}
-    _make_variables(model, batches(found.step))
-    if found.step >= steps:
-        restorer.restore()
-    with Saver(checkpoints, found, save_rule or SaveRule()) as saver:
+    callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or ())
+    for callback in callbacks:
+        if isinstance(callback, TimeBudget):
+            callback.spent = found.seconds
+    training = OneTraining(callbacks)
+    with Saver(checkpoints, found, rule, kwargs.get("validation_data") is not None) as saver:
+        _make_variables(model, batches(found.step))
+        says = checkpoints.writes and kwargs.get("verbose", "auto") != 0
+        if found.step >= steps:
+            restorer.restore()
+            if says:
+                print(f"Nothing is left to train: the weights are those of step {found.step} in {checkpoints.folder}.")
+            return found
+        if says and found.is_saved:
+            print(f"Goes on from step {found.step} of {steps} in {checkpoints.folder}.")
+        checkpoints.check_place()
         while found.step < steps and not saver.stopped:
             epoch = found.step // steps_per_epoch
             todo = min(steps_per_epoch - found.epoch_steps, steps - found.step)
@@ -75,10 +93,30 @@ def fit_with_resume(
                     initial_epoch=epoch,
                     epochs=epoch + whole,
                     steps_per_epoch=todo,
-                    callbacks=[restorer, *callbacks, saver],
+                    callbacks=[restorer, training, saver],
                     **kwargs,
                 )
+        training.end()
+        saver.save_end()
     return found
+
+
+def check_executions(model: keras.Model, steps_per_epoch: int) -> None:
+    """Refuses epochs that end within an execution: their last steps would be trained on twice.
+
+    Args:
+        model: `keras.Model`, compiled.
+        steps_per_epoch: int.
+
+    Raises:
+        ValueError: `steps_per_execution` does not divide the epoch.
+    """
+    if steps_per_epoch % model.steps_per_execution:
+        raise ValueError(
+            "`steps_per_execution` must divide the steps of an epoch. "
+            f"Received: {model.steps_per_execution}, and {steps_per_epoch} steps. Take a divisor, or give "
+            "`steps_per_epoch`."
+        )
 
 
 @contextlib.contextmanager

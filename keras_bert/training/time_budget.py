@@ -1,5 +1,7 @@
 """A training that ends after some hours, whatever the machine: its schedule goes by time, not by steps."""
 
+import math
+import numbers
 import time
 
 import keras
@@ -17,12 +19,13 @@ class TimeBudget(keras.callbacks.Callback):
         seconds: float. Of the whole training, all its runs together.
         peak: float. The highest learning rate.
         warmup: float, default 0.1. Share of the time in which it rises.
-        spent: float, default 0. Seconds of earlier runs: the `seconds` of their `Progress`.
+        spent: float, default 0. Seconds of earlier runs: the `seconds` of their `Progress`. With a checkpoint they are
+            found there.
         end: float, default 1. The share of the time at which this phase of the training ends.
         schedule: class, default `WarmupLinearDecay`. How the rate goes, with seconds in the place of steps.
 
     Raises:
-        ValueError: when training begins, for an optimizer with a schedule of its own.
+        ValueError: numbers that are none, or below 0; when training begins, an optimizer with a schedule of its own.
 
     Example:
     >>> progress = checkpoints.find()
@@ -41,6 +44,12 @@ class TimeBudget(keras.callbacks.Callback):
         schedule: type = WarmupLinearDecay,
     ):
         super().__init__()
+        given = {"seconds": seconds, "peak": peak, "warmup": warmup, "spent": spent, "end": end}
+        are_finite = all(isinstance(value, numbers.Real) and 0 <= value < math.inf for value in given.values())
+        if not are_finite or not seconds:
+            raise ValueError(
+                f"A budget must be of finite numbers of at least 0, and of seconds above 0. Received: {given}."
+            )
         self.seconds, self.spent, self.end = seconds, spent, end
         self.schedule = schedule(peak=peak, total_steps=seconds, warmup_steps=warmup * seconds, first_step=0)
         self._start = time.monotonic()
@@ -56,15 +65,20 @@ class TimeBudget(keras.callbacks.Callback):
             share = total / count
         return min(1.0, share)
 
+    @property
+    def _optimizer(self):
+        optimizer = self.model.optimizer
+        return getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales losses
+
     def on_train_begin(self, logs=None):
-        if isinstance(self.model.optimizer.get_config()["learning_rate"], dict):
+        if isinstance(self._optimizer.get_config()["learning_rate"], dict):
             raise ValueError(
                 "A budget of time sets the learning rate. Received: an optimizer with a schedule, which sets it too. "
                 "Compile one with a number: keras_bert.training.adamw(model.trainable_variables, 1e-4)."
             )
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.model.optimizer.learning_rate = float(self.schedule(self.share * self.seconds))
+        self._optimizer.learning_rate = float(self.schedule(self.share * self.seconds))
 
     def on_train_batch_end(self, batch, logs=None):
         if self.share >= self.end:

@@ -71,6 +71,21 @@ def test_a_signal_ends_all(write, root, number):
             os.kill(worker, 0)
 
 
+def test_a_second_signal_does_not_wait(write, root):
+    deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint(flush=True)\ntime.sleep(60)"
+    command = [sys.executable, str(root / "recipes" / "launch_workers.py"), "--workers", "2", write("deaf.py", deaf)]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        for _ in range(2):
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 128 + signal.SIGINT
+        assert time.monotonic() - started < 5  # by itself it waits for ten seconds
+
+
 def test_a_script_that_is_not_there_is_said(capsys):
     with pytest.raises(SystemExit):
         launch_workers.main(["no-such.py"])

@@ -35,6 +35,7 @@ def test_every_recipe_that_trains_offers_every_strategy(name):
     [
         (["--strategy", "multi_worker"], "TF_CONFIG must be JSON. Received: 'x' (Expecting value"),
         (["--strategy", "tpu", "--tpu", "grpc://127.0.0.1:9"], "must be a TPU at the address. Received: tpu='grpc:"),
+        (["--tpu", "grpc://127.0.0.1:9"], "of --strategy tpu. Received: --strategy one --tpu grpc://127.0.0.1:9."),
     ],
 )
 def test_devices_that_are_not_there_are_said_first(monkeypatch, tmp_path, capsys, name, flags, message):
@@ -50,7 +51,7 @@ def test_devices_that_are_not_there_are_said_first(monkeypatch, tmp_path, capsys
 def test_another_worker_than_the_chief_is_not_heard_and_makes_no_directory(monkeypatch, tmp_path, capsys, is_chief):
     monkeypatch.setattr(keras_bert.training, "is_chief", lambda strategy: is_chief)
     monkeypatch.setattr(sys, "stdout", sys.stdout)  # set back at the end
-    strategy = workers.begin(argparse.Namespace(strategy="one", tpu="local", seed=3))
+    strategy = workers.begin(argparse.Namespace(strategy="one", tpu=None, seed=3))
     output = workers.output_directory(strategy, tmp_path / "out", "preset")
     print("heard")
     assert output == tmp_path / "out" and output.exists() == is_chief

@@ -40,13 +40,17 @@ def test_the_largest_batch_fits_and_one_row_more_does_not(tool, capsys):
     assert module.main([*flags, "--rows", str(rows)])["total"] <= 16e9
     assert module.main([*flags, "--rows", str(rows + 1)])["total"] > 16e9
     assert module.main([*flags, "--memory", "16GB", "--rematerialize"])["largest"] > 3 * rows
+    capsys.readouterr()
     assert module.main([*flags, "--memory", "1.5GB"])["largest"] == 0
+    needed = re.search(r"A row alone takes (\d+\.\d+) GB", capsys.readouterr().out)[1]
+    assert module.main([*flags, "--rows", "1"])["total"] == pytest.approx(float(needed) * 1e9, abs=1e6)
+    assert module.bytes_of("2 GiB") == 2**31 and module.bytes_of("2GB") == 2 * 10**9
 
 
 def test_a_presets_sizes_are_its_own(tool, tmp_path):
     make_encoder(attention_dropout=0.0).save_to_preset(tmp_path)
     module = tool("plan_memory")
-    found = module.main(["--preset", str(tmp_path), "--rows", "3", "--tokens", "7", "--runtime", "0"])
+    found = module.main(["--preset", str(tmp_path), "--rows", "3", "--tokens", "7", "--runtime", "0GB"])
     sizes = keras_bert.BertEncoder.from_preset(tmp_path).arguments
     assert found["step"] == module.plan(sizes, rows=3, tokens=7)["step"]
     assert module.block_bytes({**sizes, "attention_dropout": 0.1}, 3, 7, 7, 4) - module.block_bytes(
@@ -58,6 +62,10 @@ def test_a_presets_sizes_are_its_own(tool, tmp_path):
     ("flags", "message"),
     [
         (["--memory", "much"], "Memory must be a number with a unit. Received: 'much'"),
+        (["--memory", "8"], "Memory must be a number with a unit. Received: '8'"),
+        (["--tokens", "600"], "must fit into the position table. Received: --tokens 600, of at most 512"),
+        (["--rows", "0"], "must be at least 1, received 0"),
+        (["--tokens", "-5"], "must be at least 1, received -5"),
         (["--size", "huge"], "`--size` must be one of tiny, .*Received: 'huge'"),
     ],
 )

@@ -28,14 +28,30 @@ HEADS = {
 }
 
 
-def run(head, output, pause=0.0, epochs=4, batch_size=2, learning_rate=0.01, examples=None, seed=5, **rule):
+class Interrupted(keras.callbacks.Callback):
+    """Breaks off after so many steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps -= 1
+        if not self.steps:
+            raise KeyboardInterrupt
+
+
+def run(
+    head, output, pause=0.0, epochs=4, batch_size=2, learning_rate=0.01, examples=None, seed=5, labels=None, **rule
+):
     """Trains with dropout and shuffling, from where an earlier run was."""
     make, x, y = HEADS[head]
     x, y = (x, y) if examples is None else examples
     model = make()
     model.save_to_preset(output / "start")
     keras.utils.set_random_seed(seed)
-    model = type(model).from_preset(output / "start", dropout=0.1)
+    more = {} if labels is None else {"labels": labels}
+    model = type(model).from_preset(output / "start", dropout=0.1, **more)
     model.compile(learning_rate=learning_rate)
     history = model.fit(
         x, y, batch_size=batch_size, epochs=epochs, validation_data=(x, y), verbose=0, callbacks=[Steps(pause)],

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_bert
-from keras_bert.training.cluster import Cluster, read_cluster, wait_for_workers
+from keras_bert.training.cluster import Cluster, host_and_port, read_cluster, wait_for_workers
 from tests.training.processes import configuration, free_ports, start
 
 ADDRESSES = ["a:1", "b:22", "[::1]:333"]
@@ -32,6 +32,8 @@ THREE = {"worker": ADDRESSES}
         ({"cluster": THREE, "task": {"type": "worker", "index": 3}}, r"'index': 3} for .* Set it on each machine"),
         ({"cluster": THREE, "task": {"type": "worker", "index": -1}}, r"'index': -1} for"),
         ({"cluster": THREE, "task": {"type": "worker", "index": "x"}}, r"'index': 'x'} for"),
+        ({"cluster": THREE, "task": {"type": "worker", "index": True}}, r"'index': True} for"),
+        ({"cluster": THREE, "task": {"type": "worker", "index": 1.9}}, r"'index': 1.9} for"),
         ({"cluster": THREE, "task": {"type": "chief", "index": 0}}, r"task={'type': 'chief', 'index': 0} for"),
         ({"cluster": {"worker": ["a:1", "b"]}}, r"HOST:PORT as addresses\. Received: 'b' for worker 1\. Like"),
         ({"cluster": {"worker": ["a:x"]}}, r"Received: 'a:x' for worker 0"),
@@ -81,6 +83,20 @@ def test_the_list_is_read_as_tensorflow_reads_it(monkeypatch, config, expected):
         spec = resolver.cluster_spec()
         listed = {f"{job} {i}": spec.task_address(job, i) for job in spec.jobs for i in range(spec.num_tasks(job))}
         assert expected == Cluster(listed, f"{resolver.task_type} {resolver.task_id}")
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("a:1", ("a", 1)), ("a", ("a", 7)), ("[::1]:2", ("::1", 2)), ("[::1]", ("::1", 7)), ("a:x", ("a", 7))],
+)
+def test_an_address_is_taken_apart(address, expected):
+    assert host_and_port(address, default=7) == expected
+
+
+@pytest.mark.parametrize("wrong", [{"tpu": None}, {"tpu": 1}, {"timeout": "a"}, {"timeout": -1}, {"timeout": None}])
+def test_what_is_no_address_or_time_is_refused(wrong):
+    with pytest.raises(ValueError, match="`timeout` a number of seconds. Received: tpu="):
+        keras_bert.training.strategy("tpu", **wrong)
 
 
 def test_auto_takes_several_workers_only(monkeypatch):

@@ -6,7 +6,6 @@ import random
 import signal
 import time
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -84,6 +83,8 @@ def test_what_changed_is_named(tmp_path):
         fitting_run.run("classifier", tmp_path, epochs=2)
     with pytest.raises(ValueError, match="where optimizer/config/learning_rate/config/peak was 0.01 and is 0.02"):
         fitting_run.run("classifier", tmp_path, epochs=1, learning_rate=0.02)
+    with pytest.raises(ValueError, match=r"labels was \['negative', 'positive'\] and is \['positive', 'ne"):
+        fitting_run.run("classifier", tmp_path, epochs=1, labels=("positive", "negative"))
     others = ([*TEXTS[1:], "good"], NAMES)
     with pytest.raises(ValueError, match="where data was '[0-9a-f]{16}' and is '[0-9a-f]{16}'"):
         fitting_run.run("classifier", tmp_path, epochs=1, examples=others)
@@ -130,19 +131,6 @@ def test_a_dataset_is_gone_on_with_where_it_gives_the_same_each_time(tmp_path):
         fit(dataset.shuffle(7), 1)
 
 
-class Interrupted(keras.callbacks.Callback):
-    """Breaks off after so many steps."""
-
-    def __init__(self, steps):
-        super().__init__()
-        self.steps = steps
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.steps -= 1
-        if not self.steps:
-            raise KeyboardInterrupt
-
-
 def test_a_pretrainer_goes_on_with_its_batches(records, tmp_path):
     manifest = keras_bert.data.read_manifest(records)
     batches = keras_bert.data.pretraining_batches(manifest, batch_size=4, row_size=32)
@@ -155,20 +143,9 @@ def test_a_pretrainer_goes_on_with_its_batches(records, tmp_path):
 
     whole = fit("whole")
     with pytest.raises(KeyboardInterrupt):
-        fit("broken", Interrupted(7))
+        fit("broken", fitting_run.Interrupted(7))
     for one, other in zip(whole.get_weights(), fit("broken").get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-7)
-
-
-def test_a_rule_must_leave_something():
-    for wrong in ({"minutes": -1}, {"steps": 0}, {"keep": 0}):
-        with pytest.raises(ValueError, match="one must be kept. Received: minutes="):
-            SaveRule(**wrong)
-    with pytest.raises(ValueError, match="`best` must be one of the logs. Received: 'val_f1'; they are loss"):
-        SaveRule(best="val_f1").is_better({"loss": 1.0}, None)
-    assert SaveRule(best="loss").is_better({"loss": 1.0}, 2.0) and not SaveRule(best="f1").is_better({"f1": 1.0}, 2.0)
-    assert not SaveRule().is_better({"loss": 1.0}, None)
-    assert not SaveRule(best="f1").is_better({"f1": float("nan")}, None)
 
 
 @pytest.mark.parametrize(

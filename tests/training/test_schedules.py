@@ -159,10 +159,34 @@ def test_a_fit_goes_by_the_schedule_that_was_compiled(classifier, tmp_path):
     assert second.rates == pytest.approx(rates_of(WarmupCosineDecay(0.01, 3, 1), range(3)))
 
 
-@pytest.mark.parametrize("schedule", ["cosine", WarmupCosineDecay(1.0, 2), int])
+@pytest.mark.parametrize("schedule", ["cosine", WarmupCosineDecay(1.0, 2), int, keras.optimizers.schedules.CosineDecay])
 def test_what_no_schedule_can_be_made_of_is_refused(classifier, schedule):
     with pytest.raises(ValueError, match="`schedule` must be a class.*Received: .*without calling it"):
         classifier.compile(schedule=schedule)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"learning_rate": value} for value in ("a", float("nan"), -1, float("inf"))),
+        *({"warmup": value} for value in (2.0, -1, float("nan"), "a")),
+    ],
+)
+def test_rates_are_finite_and_warm_ups_shares(classifier, wrong):
+    with pytest.raises(ValueError, match="`warmup` a share from 0 to 1. Received: learning_rate="):
+        classifier.compile(**wrong)
+
+
+def test_a_schedule_that_is_not_known_where_a_model_is_read_is_named(classifier, tmp_path):
+    class MyDecay(WarmupCosineDecay):
+        pass
+
+    classifier.compile(schedule=MyDecay)
+    classifier.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="must be known where a model is read. Received: 'MyDecay'"):
+        keras.saving.load_model(tmp_path / "model.keras")
+    read = keras.saving.load_model(tmp_path / "model.keras", custom_objects={"MyDecay": MyDecay})
+    assert read.schedule is MyDecay
 
 
 @pytest.fixture

@@ -73,3 +73,24 @@ def test_an_optimizer_with_a_schedule_is_refused():
     classifier = make_classifier()
     with pytest.raises(ValueError, match="sets the learning rate. Received: an optimizer with a schedule.*adamw"):
         classifier.fit(READY, INDICES, callbacks=[TimeBudget(100, peak=1.0)], verbose=0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"seconds": value} for value in (0, -1, "a", float("nan"))),
+        *({"peak": value} for value in ("a", float("nan"))),
+        *({"spent": -5}, {"end": float("nan")}, {"warmup": None}),
+    ],
+)
+def test_a_budget_is_of_finite_numbers(wrong):
+    with pytest.raises(ValueError, match="must be of finite numbers of at least 0, and of seconds above 0. Received: "):
+        TimeBudget(**{"seconds": 100, "peak": 1.0, **wrong})
+
+
+def test_a_budget_sets_the_rate_of_an_optimizer_that_scales_losses(clock):
+    classifier = make_classifier()
+    optimizer = keras.optimizers.LossScaleOptimizer(adamw(classifier.trainable_variables, 1e-3))
+    classifier.compile(optimizer)
+    classifier.fit(READY, INDICES, batch_size=4, verbose=0, callbacks=[TimeBudget(100, 1.0, warmup=1.0), Steps(clock)])
+    assert float(optimizer.inner_optimizer.learning_rate) == pytest.approx(0.1)
