@@ -12,7 +12,9 @@ import keras
 import tensorflow as tf
 
 import keras_bert
+from tests.choosers import ANSWERS, EXAMPLES, make_chooser
 from tests.classifiers import NAMES, TEXTS, make_classifier
+from tests.embedders import FIRST, SCORES, SECOND, make_embedder
 from tests.labelers import CONTEXTS, QUESTIONS, make_labeler
 from tests.masked import TEXTS as MASKED_TEXTS
 from tests.masked import make_masked_lm
@@ -25,6 +27,9 @@ HEADS = {
     "span": (make_labeler, SPANS, [context.strip()[:3] for context in SPANS[1]]),
     "token": (make_tagger, WORDS, [["B-x"] * len(words) for words in WORDS]),
     "masked": (make_masked_lm, MASKED_TEXTS, None),
+    "choice": (make_chooser, EXAMPLES, ANSWERS),
+    "pairs": (make_embedder, (FIRST, SECOND), None),  # each text's pair among all of the batch
+    "scores": (make_embedder, (FIRST, SECOND), SCORES),
 }
 
 

@@ -57,7 +57,7 @@ def test_a_machine_that_is_taken_back_costs_nothing(undisturbed, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", ["span", "token", "masked"])
+@pytest.mark.parametrize("head", ["span", "token", "masked", "choice", "pairs", "scores"])
 def test_random_kills_of_the_other_heads_cost_nothing(head, undisturbed, tmp_path):
     draw = random.Random(0)
     for _ in range(4):

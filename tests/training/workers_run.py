@@ -66,7 +66,8 @@ def train(head, place, count, epochs, pause, options):
         **options,
     ).history  # fmt: skip
     measured = model.evaluate(*held_out, batch_size=BATCH, return_dict=True, verbose=0)
-    found = model.predict(held_out[0], verbose=0)
+    asked = held_out[0][0] if isinstance(model, keras_bert.BertEmbedder) else held_out[0]
+    found = model.predict(asked, verbose=0)
     return model, {
         "losses": losses.losses,
         "history": {name: values for name, values in history.items() if name.startswith("val_")},
