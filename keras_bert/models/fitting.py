@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from keras_bert.data.epochs import endless
 from keras_bert.data.fingerprint import fingerprint
-from keras_bert.data.inputs import check_counts
 from keras_bert.data.steps import check_ends, with_known_steps
 from keras_bert.models.compilation import CompiledTask
 from keras_bert.models.training_settings import training_settings
@@ -67,9 +66,11 @@ class FittedTask(CompiledTask):
             ValueError: no epoch, no example, data without end and no number of steps, or a checkpoint of another
                 training.
         """
-        check_counts(epochs=epochs)
-        if not isinstance(initial_epoch, numbers.Integral) or not 0 <= initial_epoch < epochs:
-            raise ValueError(f"`epochs` must be above `initial_epoch`. Received: {epochs} and {initial_epoch!r}.")
+        for name, count in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if not isinstance(count, numbers.Integral) or count < 0:
+                raise ValueError(f"`{name}` must be a whole number of at least 0. Received: {count!r}.")
+        if epochs <= initial_epoch:
+            raise ValueError(f"`epochs` must be above `initial_epoch`. Received: {epochs} and {initial_epoch}.")
         if save_rule is not None and checkpoint is None:
             raise ValueError("`save_rule` is for a training that is saved. Received: no `checkpoint`. Name its folder.")
         if validation_data is not None:

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from tensorflow.python.framework.config import disable_op_determinism
 
 import keras_bert
 
@@ -29,6 +30,13 @@ def corpus(tmp_path_factory):
         (folder / f"{i}.txt").write_text(" ".join(lines))
     (folder / "vocab").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *WORDS]))
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def determinism_ends():
+    """Keras compiles nothing by XLA where operations are deterministic: not to be left on for other tests."""
+    yield
+    disable_op_determinism()
 
 
 FLAGS = "--size tiny --row-sizes 32 64 --batch-size 8 --evaluation-steps 2 --learning-rate 3e-3 --deterministic"

@@ -182,7 +182,7 @@ def test_an_optimizer_that_cannot_be_described_is_refused(tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"epochs": "3"}, {"epochs": 1.5}, {"epochs": float("nan")}, {"initial_epoch": -1}])
 def test_epochs_are_whole_numbers(wrong):
-    with pytest.raises(ValueError, match="`epochs` must be"):
+    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must be a whole number of at least 0. Received: "):
         make_classifier().fit(TEXTS, NAMES, **{"epochs": 2, **wrong})
 
 
