@@ -25,13 +25,13 @@ class PearsonCorrelation(keras.metrics.Metric):
 
     def __init__(self, name: str = "pearson", dtype=None):
         super().__init__(name=name, dtype=dtype)
-        # Sums, not means: they add up over replicas too.
-        self.sums = self.add_variable((6,), initializer="zeros", name="sums")
+        # Sums, not means: they add up over replicas too. Small differences of large sums: in float32 digits are lost.
+        self.sums = self.add_variable((6,), initializer="zeros", dtype="float64", name="sums")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        x = ops.reshape(ops.cast(y_true, self.dtype), (-1,))
-        y = ops.reshape(ops.cast(y_pred, self.dtype), (-1,))
-        w = ops.ones_like(x) if sample_weight is None else ops.reshape(ops.cast(sample_weight, self.dtype), (-1,))
+        x = ops.reshape(ops.cast(y_true, "float64"), (-1,))
+        y = ops.reshape(ops.cast(y_pred, "float64"), (-1,))
+        w = ops.ones_like(x) if sample_weight is None else ops.reshape(ops.cast(sample_weight, "float64"), (-1,))
         terms = (w, w * x, w * y, w * x * x, w * y * y, w * x * y)
         self.sums.assign_add(ops.stack([ops.sum(term) for term in terms]))
 
@@ -40,10 +40,10 @@ class PearsonCorrelation(keras.metrics.Metric):
         n = ops.maximum(n, keras.config.epsilon())
         covariance, x_variance, y_variance = xy - x * y / n, xx - x * x / n, yy - y * y / n
         scale = ops.sqrt(ops.maximum(x_variance * y_variance, 0.0))
-        # Variances at the level of float32's rounding are those of constants.
+        # Variances at the level of rounding, of the float32 that values come in, are those of constants.
         constant = ops.logical_or(x_variance <= 1e-6 * xx, y_variance <= 1e-6 * yy)
         ratio = covariance / ops.where(constant, ops.ones_like(scale), scale)
-        return ops.where(constant, ops.zeros_like(ratio), ops.clip(ratio, -1.0, 1.0))
+        return ops.cast(ops.where(constant, ops.zeros_like(ratio), ops.clip(ratio, -1.0, 1.0)), self.dtype)
 
     def get_config(self):
         return {"name": self.name, "dtype": self.dtype}

@@ -33,7 +33,8 @@ def similarities(embeddings, is_real) -> tuple:
         counts = replica.all_gather(rows[tf.newaxis], axis=0)
         number = tf.range(replica.num_replicas_in_sync)
         own += tf.reduce_sum(tf.where(number < replica.replica_id_in_sync_group, counts, 0))
-        second, is_real = replica.all_gather(second, axis=0), replica.all_gather(is_real, axis=0)
+        # What comes from a dataset is on no device, of which several workers' `all_gather` needs one.
+        second, is_real = (replica.all_gather(tf.identity(part), axis=0) for part in (second, is_real))
     return tf.where(is_real != 0, tf.matmul(first, second, transpose_b=True), -1e9), own
 
 
