@@ -22,13 +22,18 @@ from tests.taggers import WORDS, make_tagger
 from tests.training.pretraining_run import Steps
 
 SPANS = (QUESTIONS[2:], CONTEXTS[2:])
+# None twice: of two the same, rounding would say which is the closer one.
+KINDS, THINGS = ("good", "bad", "fine"), ("a", "film", "day", "story", "bore", "it", "no")
+PAIRS = tuple(
+    [form.format(kind, thing) for kind in KINDS for thing in THINGS] for form in ("{0} {1}", "{1} is not {0}")
+)
 HEADS = {
     "classifier": (make_classifier, TEXTS, NAMES),
     "span": (make_labeler, SPANS, [context.strip()[:3] for context in SPANS[1]]),
     "token": (make_tagger, WORDS, [["B-x"] * len(words) for words in WORDS]),
     "masked": (make_masked_lm, MASKED_TEXTS, None),
     "choice": (make_chooser, EXAMPLES, ANSWERS),
-    "pairs": (make_embedder, (FIRST, SECOND), None),  # each text's pair among all of the batch
+    "pairs": (make_embedder, PAIRS, None),  # each text's pair among all of the batch
     "scores": (make_embedder, (FIRST, SECOND), SCORES),
 }
 
