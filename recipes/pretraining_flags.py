@@ -79,7 +79,15 @@ def check_flags(args: argparse.Namespace) -> None:
     args.steps = args.steps or [900_000, 100_000][: len(args.row_sizes)]
     args.batch_size = args.batch_size or 256
     args.learning_rate = args.learning_rate or 1e-4
-    args.evaluate_every = args.evaluate_every or (1000 if args.budget_hours else math.ceil(sum(args.steps) / 20))
+    if args.evaluate_every is None:
+        wanted = 1000 if args.budget_hours else math.ceil(sum(args.steps) / 20)
+        args.evaluate_every = math.ceil(wanted / args.steps_per_execution) * args.steps_per_execution
+    counted = [args.evaluate_every, *([] if args.budget_hours else args.steps)]  # with a budget --steps are shares
+    if any(steps % args.steps_per_execution for steps in counted):
+        raise ValueError(
+            f"--steps-per-execution must divide --evaluate-every and --steps. Received: {args.steps_per_execution}, "
+            f"and {', '.join(map(str, counted))}. Take a divisor."
+        )
     if len(args.row_sizes) != len(args.steps):
         raise ValueError(
             f"Each phase needs a row size and steps. Received: --row-sizes {args.row_sizes}, --steps {args.steps}."

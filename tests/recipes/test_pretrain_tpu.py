@@ -135,6 +135,7 @@ def test_a_budget_of_time_ends_both_phases(recipe, finished, tmp_path, monkeypat
         (["--data", "{records}", "--dropout", "1"], "`rate` must be at least 0 and below 1"),
         (["--preset", "{other}", "--size", "tiny"], "--size is of a new model"),
         (["--row-sizes", "32", "64", "--steps", "5"], "Each phase needs a row size and steps"),
+        (["--row-sizes", "32", "--steps", "9", "--steps-per-execution", "4"], "divide .* Received: 4, and 4, 9. Take"),
         (["--data", "{records}", "--preset", "{mine}", "--row-sizes", "1024", "--steps", "1"], "the position table"),
         (["--strategy", "tpu"], "must be a TPU at the address. Received: tpu='local'"),
         (["--data", "{records}", "--seed", "7", "--output", "{output}"], "seed was 0 and is 7"),

@@ -111,8 +111,8 @@ def main(argv=None):
     model, result = train(args.head, place, args.count, args.epochs, args.pause, saving)
     result["seen"] = {"fit": seen(model, args.count), "evaluate": seen(model, args.count, evaluate=True)}
     name = "one" if args.worker is None else f"worker-{args.worker}"
-    # What softmax does not see moves nothing, and is moved by the rounding of a gradient that is 0.
-    unseen = ("/key/bias", "scores/bias") if isinstance(model, keras_bert.BertMultipleChoice) else ("/key/bias",)
+    # What softmax does not see is moved by the rounding of a gradient that is 0: most where choices are compared.
+    unseen = ("/key/bias", "scores/bias") if isinstance(model, keras_bert.BertMultipleChoice) else ()
     result["unseen"] = [place for place, v in enumerate(model.weights) if v.path.endswith(unseen)]
     (args.output / f"{name}.json").write_text(json.dumps(result))
     # Slots of variables that the loss does not reach, as a pooler's, are made under a strategy only.
